@@ -1,0 +1,1 @@
+"""All it takes to try the product without a warehouse: Odoo, broker, devices, a shift."""
