@@ -71,11 +71,12 @@ UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,3}$", examples=["C62", "KG
 
 def _instant(value: object) -> datetime:
     if isinstance(value, str):
+        text = value
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(
-                f"{value[:40]!r} is not an RFC 3339 time such as 2026-11-23T10:00:00.120Z"
+                f"{text[:40]!r} is not an RFC 3339 time such as 2026-11-23T10:00:00.120Z"
             ) from None
     if not isinstance(value, datetime):
         raise ValueError("must be an RFC 3339 time string")
