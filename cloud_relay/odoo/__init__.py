@@ -1,0 +1,1 @@
+"""Odoo: gateway, the one server action, the applier."""

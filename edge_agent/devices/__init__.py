@@ -1,0 +1,1 @@
+"""Protocols (bytes in, readings out), links (MQTT, serial, TCP), presence, simulators."""

@@ -1,0 +1,1 @@
+"""Batches up, outcomes down, backoff."""
