@@ -70,8 +70,8 @@ class OdooApplier(Protocol):
     """Applies a batch exactly once, or raises and leaves it to be sent again.
 
     Raises ``Retryable`` (no answer, lock, restart: the outcome is unknown, sending the same batch
-    again is safe) or ``NeedsOperator`` with code ``uuid_changed``, ``went_back``, ``not_installed``,
-    ``action_changed``, ``no_rights`` or ``bad_key``.
+    again is safe) or ``NeedsOperator`` with code ``uuid_changed``, ``went_back``,
+    ``not_installed``, ``action_changed``, ``no_rights`` or ``bad_key``.
     """
 
     async def apply(self, batch: OdooBatch) -> OdooReply: ...
