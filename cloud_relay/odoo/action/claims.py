@@ -181,32 +181,25 @@ def settle_claims(done):
     )
 
 
+def effect_row(effect):
+    values = [effect["event"]["key"], effect["event"]["device"], effect["kind"]]
+    line = effect.get("move_line")
+    for record in (
+        effect.get("picking"),
+        line and line.move_id,
+        line,
+        effect.get("product"),
+        effect.get("source"),
+        effect.get("destination"),
+        effect.get("lot"),
+        effect.get("package"),
+        effect.get("result_package"),
+    ):
+        values.append(record.id if record else None)
+    return values + [effect["quantity"], effect["time"], effect["state"], effect.get("counted")]
+
+
 def note_effects(effects):
     # What events did to exact places; see README.md for the keys of an effect.
-    def ident(effect, key):
-        record = effect.get(key)
-        return record.id or None if record else None
-
-    rows = [
-        (
-            e["event"]["key"],
-            e["event"]["device"],
-            e["kind"],
-            ident(e, "picking"),
-            e["move_line"].move_id.id or None if e.get("move_line") else None,
-            ident(e, "move_line"),
-            ident(e, "product"),
-            ident(e, "source"),
-            ident(e, "destination"),
-            ident(e, "lot"),
-            ident(e, "package"),
-            ident(e, "result_package"),
-            e["quantity"],
-            e["time"],
-            e["state"],
-            e.get("counted"),
-        )
-        for e in effects
-    ]
-    if rows:
-        insert_rows("x_edge_effect", EFFECT_COLUMNS, rows)
+    if effects:
+        insert_rows("x_edge_effect", EFFECT_COLUMNS, [effect_row(effect) for effect in effects])

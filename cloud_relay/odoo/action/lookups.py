@@ -32,12 +32,13 @@ UNITS = {
 PIECE = env.ref("uom.product_uom_unit", raise_if_not_found=False)
 
 
-def find_unit(code):
-    def look():
-        name = UNITS.get(code)
-        return name and env.ref("uom." + name, raise_if_not_found=False)
+def look_up_unit(code):
+    name = UNITS.get(code)
+    return name and env.ref("uom." + name, raise_if_not_found=False)
 
-    unit = cached("unit", code, look)
+
+def find_unit(code):
+    unit = cached("unit", look_up_unit, code)
     if not unit:
         refuse("unknown_unit", "Odoo has no unit for the code %s." % code)
     return unit
@@ -125,8 +126,8 @@ def find_goods(data):
     # What the event names and how many of it, in the product's own unit.
     gs1 = data.get("gs1") or {}
     barcode = data["barcode"]
-    key = (barcode, gs1.get("gtin") or gs1.get("content") or "")
-    product, each = cached("barcode", key, lambda: look_up_barcode(barcode, key[1]))
+    gtin = gs1.get("gtin") or gs1.get("content") or ""
+    product, each = cached("barcode", look_up_barcode, barcode, gtin)
     quantity = float(data["quantity"])
     if gs1.get("count") and float(gs1["count"]) != quantity and not data.get("uom"):
         refuse(
@@ -195,7 +196,7 @@ def look_up_location(name):
 
 
 def find_location(name):
-    return cached("location", name, lambda: look_up_location(name))
+    return cached("location", look_up_location, name)
 
 
 def find_lot(product, name):
@@ -236,9 +237,10 @@ def make_lot(product, name):
     # Names of lots are not unique in Odoo, so the name is claimed first: the second of two
     # transactions that make it fails with 40001, is replayed by the server, and finds the first's.
     claim_name("lot", "%s|%s|%s" % (state["company"].id, product.id, name))
-    return env["stock.lot"].create(
-        {"product_id": product.id, "name": name, "company_id": state["company"].id}
-    )
+    values = {"product_id": product.id, "name": name}
+    if LOT_NEEDS_COMPANY or product.company_id:
+        values["company_id"] = state["company"].id
+    return env["stock.lot"].create(values)
 
 
 def find_package(name):
@@ -281,7 +283,7 @@ def find_document(name):
             "Transfers named by what they follow (after %s) are not "
             "supported by this version." % name.get("after"),
         )
-    return cached("document", name, lambda: look_up_document(name))
+    return cached("document", look_up_document, name)
 
 
 def open_document(name):

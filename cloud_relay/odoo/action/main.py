@@ -2,16 +2,6 @@
 # rolled back and halved, until the one event at fault stands alone; what follows it on its document
 # is skipped, because it would be wrong without it.
 
-HANDLERS = {
-    "transfer.line": apply_lines,
-    "transfer.done": apply_done,
-    "event.reversed": apply_reversed,
-    "stock.moved": apply_moves,
-    "count.recorded": apply_counts,
-    "scrap.recorded": apply_scraps,
-    "package.packed": apply_packed,
-    "label.printed": apply_printed,
-}
 RUNS = ("stock.moved", "count.recorded", "scrap.recorded")
 state["results"] = {}
 state["blocked"] = set()
@@ -58,7 +48,7 @@ def run_group(events):
     try:
         answers = HANDLERS[waiting[0]["kind"]](waiting)
         env.flush_all()
-        settle_claims([(waiting[i], answers[i]) for i in range(len(waiting))])
+        settle_claims(list(zip(waiting, answers)))
     except Exception as error:
         if pgcode(error) in RETRIED:
             raise
@@ -72,11 +62,11 @@ def run_group(events):
             run_group(waiting[half:])
         return
     point.close(rollback=False)
-    for i in range(len(waiting)):
-        record = answers[i]["record"]
-        state["results"][waiting[i]["key"]] = {
+    for event, answer in zip(waiting, answers):
+        record = answer["record"]
+        state["results"][event["key"]] = {
             "status": "applied",
-            "notes": answers[i]["notes"],
+            "notes": answer["notes"],
             "record": {"model": record._name, "id": record.id, "name": record.display_name}
             if record
             else None,
@@ -103,45 +93,54 @@ def groups_of(events):
     return groups + list(lines.values())
 
 
-def too_old(events):
-    # Claims before the horizon were pruned: a repeat could not be told from a first.
+def refuse_by_time(events):
+    # Claims before the horizon were pruned: a repeat could not be told from a first. And what is
+    # dated in the future was dated by a clock that is wrong.
     horizon = env["ir.config_parameter"].sudo().get_param("warehouse_edge.horizon")
-    if not horizon:
-        return []
-    return [e for e in events if moment(e["occurred"]) < moment(horizon)]
-
-
-def apply_batch(events):
-    fresh = claim(events) if events else set()
-    again = [e for e in events if e["key"] not in fresh]
-    if again:
-        state["results"].update(earlier_answers(again))
-    new = [e for e in events if e["key"] in fresh]
-    learn_lanes(new)
-    for event in too_old(new):
-        refused(
-            event,
-            "older_than_horizon",
-            "Claims before %s were pruned: whether this event was "
-            "applied before cannot be told."
-            % env["ir.config_parameter"].sudo().get_param("warehouse_edge.horizon"),
-        )
-    for event in new:
+    for event in events:
         ahead = (moment(event["occurred"]) - state["now"]).total_seconds()
-        if ahead > LATE_SECONDS:
+        if horizon and moment(event["occurred"]) < moment(horizon):
+            refused(
+                event,
+                "older_than_horizon",
+                "Claims before %s UTC were pruned: whether this event was applied before cannot "
+                "be told." % horizon,
+            )
+        elif ahead > FUTURE_SECONDS:
             refused(
                 event,
                 "future_time",
                 "The event is dated %s UTC, %d minutes in the future."
                 % (event["occurred"][:19], ahead / 60),
             )
-    for group in groups_of([e for e in new if e["key"] not in state["results"]]):
+
+
+def apply_batch(events):
+    fresh = claim(events) if events else set()
+    new, again, seen = [], [], set()
+    for event in events:
+        (new if event["key"] in fresh and event["key"] not in seen else again).append(event)
+        seen.add(event["key"])
+    learn_lanes(new)
+    refuse_by_time(new)
+    open_events = []
+    for event in new:
+        if event["key"] not in state["results"]:
+            open_events.append(event)
+    for group in groups_of(open_events):
         run_group(group)
-    release([e["key"] for e in new if state["results"][e["key"]]["status"] != "applied"])
-    return {
-        "results": [dict(state["results"][e["key"]], key=e["key"]) for e in events],
-        "watermark": new_watermark(),
-    }
+    released = []
+    for event in new:
+        if state["results"][event["key"]]["status"] != "applied":
+            released.append(event["key"])
+    answers = dict(state["results"])
+    if again:
+        answers.update(earlier_answers(again))
+    release(released)
+    results = []
+    for event in events:
+        results.append(dict(answers[event["key"]], key=event["key"]))
+    return {"results": results, "watermark": new_watermark()}
 
 
 action = check_database() or apply_batch(batch["events"])

@@ -4,8 +4,11 @@
 
 PACKAGE_MODEL = "stock.package" if "stock.package" in env else "stock.quant.package"
 PACKAGING_MODEL = "product.uom" if "product.uom" in env else "product.packaging"
+LOT_NEEDS_COMPANY = env["stock.lot"]._fields["company_id"].required
 REFUSAL_MARK = "warehouse-edge-refusal"
-LATE_SECONDS = 300
+FUTURE_SECONDS = 300
+# By kind: handler(events) -> answers; each file puts its own in. README.md says what it may do.
+HANDLERS = {}
 RETRIED = ("40001", "40P01", "55P03")
 
 batch = env.context["relay_batch"]
@@ -39,12 +42,12 @@ def moment(text):
     return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
 
 
-def cached(kind, key, find):
-    # A look-up made once a batch. Only records that were there before the batch may go in here:
-    # what a rolled back savepoint made is gone.
+def cached(kind, find, *key):
+    # A look-up made once a batch: find(*key). Only records that were there before the batch may go
+    # in here: what a rolled back savepoint made is gone.
     store = state["cache"].setdefault(kind, {})
     if key not in store:
-        store[key] = find()
+        store[key] = find(*key)
     return store[key]
 
 

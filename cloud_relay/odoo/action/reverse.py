@@ -1,0 +1,112 @@
+# event.reversed. Invariants: an event is taken back once, by the device that made it, and only while its
+# document is open; its effects are kept, marked `reversed`.
+
+
+def reversed_key(event):
+    return "%s|%s" % (event["device"], event["data"]["event"])
+
+
+def claim_to_reverse(event):
+    found = rows_of(
+        "SELECT x_kind, x_document, x_reversed_by FROM x_edge_event WHERE x_key = %s",
+        [reversed_key(event)],
+    )
+    if not found:
+        refuse(
+            "unknown_event",
+            "Device %s takes back event %s, which has not arrived."
+            % (event["device"], event["data"]["event"]),
+        )
+    if found[0]["x_reversed_by"]:
+        refuse("already_reversed", "Event %s was taken back before." % event["data"]["event"])
+    return found[0]
+
+
+def still_open(name):
+    picking = find_document(name)
+    if picking.state in ("done", "cancel"):
+        refuse(
+            "too_late",
+            "%s is %s: its scans cannot be taken back."
+            % (name, "done" if picking.state == "done" else "cancelled"),
+        )
+    return picking
+
+
+def take_back_lines(event, picking):
+    sums = open_sums(picking)
+    check_unedited(picking, sums)
+    back = {}
+    for row in rows_of(
+        "SELECT x_move_line_id AS line, sum(x_qty) AS quantity FROM x_edge_effect "
+        "WHERE x_key = %s AND x_kind = 'line' AND x_state = 'open' GROUP BY 1",
+        [reversed_key(event)],
+    ):
+        back[row["line"]] = row["quantity"]
+    env.cr.execute(
+        "UPDATE x_edge_effect SET x_state = 'reversed' WHERE x_key = %s AND x_state = 'open'",
+        [reversed_key(event)],
+    )
+    for line_id in back:
+        line = env["stock.move.line"].browse(line_id)
+        product = line.product_id
+        left = rounded(sums[line_id] - back[line_id], product)
+        if same(left, 0.0, product):
+            line.unlink()
+        else:
+            line.write(
+                {
+                    "quantity": product.uom_id._compute_quantity(
+                        left, line.product_uom_id, round=False
+                    )
+                }
+            )
+
+
+def take_back_package(event, picking):
+    # The goods stay recorded; they lie loose again. `x_record` of a package's claim is its document,
+    # so the package is found by name, as it was.
+    found = rows_of("SELECT x_notes FROM x_edge_event WHERE x_key = %s", [reversed_key(event)])
+    name = (found[0]["x_notes"] or "").split("\n")[0].replace("package ", "", 1)
+    package = need_package(name)
+    lines = env["stock.move.line"]
+    for line in picking.move_line_ids:
+        if line.result_package_id == package:
+            lines |= line
+    lines.write({"result_package_id": False})
+    if lines:
+        env.cr.execute(
+            "UPDATE x_edge_effect SET x_result_package_id = NULL "
+            "WHERE x_move_line_id IN %s AND x_state = 'open'",
+            [tuple(lines.ids)],
+        )
+
+
+def take_back(event):
+    claimed = claim_to_reverse(event)
+    kind = claimed["x_kind"]
+    if kind not in ("transfer.line", "package.packed"):
+        refuse(
+            "too_late",
+            "A %s cannot be taken back: correct the stock with a count or a move." % kind,
+        )
+    picking = still_open(claimed["x_document"])
+    if kind == "transfer.line":
+        take_back_lines(event, picking)
+    else:
+        take_back_package(event, picking)
+    env.cr.execute(
+        "UPDATE x_edge_event SET x_reversed_by = %s WHERE x_key = %s",
+        [event["key"], reversed_key(event)],
+    )
+    return applied(picking)
+
+
+def apply_reversed(events):
+    answers = []
+    for event in events:
+        answers.append(take_back(event))
+    return answers
+
+
+HANDLERS["event.reversed"] = apply_reversed

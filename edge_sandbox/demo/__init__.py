@@ -1,0 +1,1 @@
+"""One warehouse shift against a real Odoo, with faults, compared with what physically happened."""
