@@ -26,6 +26,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "The method is not allowed here"),
     "conflict": (409, "Two live outboxes claim one identity"),
+    "generation-reused": (409, "A position of this generation arrived with another event before"),
     "too-large": (413, "The body is larger than allowed"),
     "unsupported-media-type": (415, "The media type or encoding is not supported"),
     "bad-batch": (422, "The batch does not fit version 1 of the contract"),
