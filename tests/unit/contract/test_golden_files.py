@@ -1,4 +1,4 @@
-"""Version 1 as it was published: these files are never edited, or old agents and relays part ways."""
+"""Version 1 as published: these files are never edited, or old agents and relays part ways."""
 
 from __future__ import annotations
 
