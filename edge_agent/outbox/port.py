@@ -106,6 +106,16 @@ class Outbox(Protocol):
         """
         ...
 
+    async def pending_json(self, limit: int, max_bytes: int) -> list[tuple[int, str]]:
+        """As :meth:`pending`: position and the CloudEvent's JSON text, at most ``max_bytes`` of it
+        (but at least one), so that a batch is a concatenation and no event is parsed again."""
+        ...
+
+    async def set_aside(self, position: int, outcome: Outcome) -> None:
+        """The relay will not take this one (stage ``rejected``): final, never pending again,
+        listed and counted, and neither deleted before its retention nor in its neighbours' way."""
+        ...
+
     async def mark_relayed(self, positions: Sequence[int]) -> None:
         """The relay has stored these."""
         ...
