@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: help demo test unit check bench lock clean
+.PHONY: help demo test unit check reference bench lock clean
 
 help: ## this table
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,15 @@ unit: $(VENV)/.ready ## the unit tests alone (seconds)
 test: $(VENV)/.ready ## every test, against real parts
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.ready ## ruff and mypy
+check: $(VENV)/.ready ## ruff, mypy, import contracts, drift of the generated reference
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m edge_contract.reference docs --check
+
+reference: $(VENV)/.ready ## write the generated reference in docs/ anew
+	$(BIN)/python -m edge_contract.reference docs
 
 lock: $(VENV)/.ready ## compile requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_ARGS) -o requirements/dev.txt
