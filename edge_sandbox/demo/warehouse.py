@@ -178,9 +178,12 @@ def _internal(
         domain=[["code", "=", code], ["warehouse_id", "=", made.id]], limit=1,
     )[0]  # fmt: skip
     start = made.locations[source]
-    end = made.locations.get(destination) or made.odoo.call(
-        "stock.location", "search", domain=[["usage", "=", "customer"]], limit=1
-    )[0]
+    end = (
+        made.locations.get(destination)
+        or made.odoo.call("stock.location", "search", domain=[["usage", "=", "customer"]], limit=1)[
+            0
+        ]
+    )
     ids = made.odoo.call(
         "stock.picking", "create",
         vals_list=[
@@ -212,7 +215,9 @@ def figures(made: Warehouse) -> Figures:
     product_of = {number: key for key, number in made.products.items()}
     found: Figures = {}
     for row in rows:
-        goods = Goods(product_of[row["product_id"][0]], _name(row["lot_id"]), _name(row["package_id"]))
+        goods = Goods(
+            product_of[row["product_id"][0]], _name(row["lot_id"]), _name(row["package_id"])
+        )
         key = (place_of[row["location_id"][0]], goods)
         found[key] = found.get(key, Decimal(0)) + _decimal(row["quantity"])
     return {key: quantity for key, quantity in found.items() if quantity}

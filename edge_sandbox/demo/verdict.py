@@ -1,0 +1,127 @@
+"""What became of the shift: Odoo's books and the relay's ladder against what physically happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from edge_sandbox.demo.plan import Plan, Step
+from edge_sandbox.demo.warehouse import Figures, Ledger
+
+#: Stages that are an answer: the event has its effect, or a person has it on a list.
+ANSWERED = frozenset({"applied", "reconciled", "held", "rejected", "discarded"})
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The figures of a shift, as ``--json`` writes them."""
+
+    acked: int = 0
+    """Events that were confirmed ``stored`` to their device."""
+    applied: int = 0
+    refused: int = 0
+    held: int = 0
+    lost: int = 0
+    """Acknowledged, and neither applied nor on anybody's list; or called applied and not in
+    Odoo's books."""
+    duplicated: int = 0
+    """Booked in Odoo more often than it happened."""
+    stock_mismatches: int = 0
+    out_of_order: int = 0
+    agent_kills: int = 0
+    relay_kills: int = 0
+    uplink_cut_s: float = 0.0
+    seconds: float = 0.0
+    details: list[str] = field(default_factory=list)
+    """A sentence for each thing that is not as it should be."""
+
+    def failures(self, faults: bool) -> list[str]:
+        """Why the shift did not pass; empty when it did."""
+        wrong = [
+            f"{getattr(self, name)} {name.replace('_', ' ')}"
+            for name in ("lost", "duplicated", "stock_mismatches", "out_of_order")
+            if getattr(self, name)
+        ]
+        if faults and not (self.agent_kills and self.relay_kills):
+            wrong.append("agent and relay were not both killed")
+        return wrong
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def judge_events(
+    verdict: Verdict,
+    steps: Iterable[Step],
+    confirmed: Mapping[str, set[str]],
+    ladder: Callable[[str, str], dict[str, Any] | None],
+) -> None:
+    """Ask the relay for every event that its device was told is stored."""
+    for step in steps:
+        event = str(step.event)
+        if event not in confirmed[step.device]:
+            verdict.details.append(f"{step.kind} {event} of {step.device} was never confirmed")
+            continue
+        verdict.acked += 1
+        found = ladder(step.device, event)
+        stage = found["stage"] if found else "unknown at the relay"
+        if stage not in ANSWERED:
+            verdict.lost += 1
+            verdict.details.append(f"{step.kind} {event} of {step.device}: {stage}")
+        elif stage in ("applied", "reconciled"):
+            verdict.applied += 1
+        elif stage == "held":
+            verdict.held += 1
+        else:
+            verdict.refused += 1
+        expected = "applied" if step.expect == "applied" else "held"
+        if stage in ANSWERED and stage != expected and found:
+            verdict.details.append(
+                f"{step.kind} {event} of {step.device} is {stage}, expected {expected}: "
+                f"{found.get('code', '')} {found.get('message', '')}"
+            )
+
+
+def judge_order(verdict: Verdict, arrivals: Mapping[str, list[int]], applied: list[int]) -> None:
+    """``arrivals``: per device, its sequence numbers in the relay's order of arrival. ``applied``:
+    per document and device, inversions of what Odoo booked, already counted."""
+    for device, sequence in arrivals.items():
+        wrong = sum(1 for left, right in zip(sequence, sequence[1:], strict=False) if left > right)
+        verdict.out_of_order += wrong
+        if wrong:
+            verdict.details.append(f"{wrong} events of {device} reached the relay out of order")
+    verdict.out_of_order += sum(applied)
+
+
+def judge_books(verdict: Verdict, booked: Ledger, plan: Plan) -> None:
+    """Every movement that Odoo has booked against every movement that a hand made."""
+    truth = Counter({key: value for key, value in plan.world.ledger.items() if value})
+    for key in sorted(set(booked) | set(truth)):
+        difference = booked.get(key, Decimal(0)) - truth.get(key, Decimal(0))
+        if difference == 0:
+            continue
+        product, lot, source, destination = key
+        if difference > 0:
+            verdict.duplicated += 1
+        else:
+            verdict.lost += 1
+        verdict.details.append(
+            f"{product} {lot} from {source} to {destination}: Odoo booked "
+            f"{abs(difference)} {'more' if difference > 0 else 'less'} than was moved"
+        )
+
+
+def judge_stock(verdict: Verdict, figures: Figures, plan: Plan) -> None:
+    """Odoo's stock against the shelves."""
+    truth = {key: value for key, value in plan.world.figures().items()}
+    for key in sorted(set(figures) | set(truth)):
+        odoo, shelf = figures.get(key, Decimal(0)), truth.get(key, Decimal(0))
+        if odoo != shelf:
+            verdict.stock_mismatches += 1
+            place, goods = key
+            verdict.details.append(
+                f"{goods.product} {goods.lot} at {place}: Odoo says {odoo}, the shelf holds {shelf}"
+            )
