@@ -50,6 +50,15 @@ def check_database():
     # A staging copy has another uuid, a restored backup an older watermark: both stop the relay
     # before anything is touched. '' lets the first call through.
     uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")
+    if batch.get("action_digest"):
+        # Another text than the relay was made with: an update on one side only, or an edit.
+        found = rows_of(
+            "SELECT encode(sha256(convert_to(btrim(code, %s), 'UTF8')), 'hex') AS digest "
+            "FROM ir_act_server WHERE id = %s",
+            [" \n", batch["action"]],
+        )
+        if not found or found[0]["digest"] != batch["action_digest"]:
+            return {"stop": "action_changed", "uuid": uuid}
     known = batch.get("database_uuid") or ""
     if known and known != uuid:
         return {"stop": "uuid_changed", "uuid": uuid}

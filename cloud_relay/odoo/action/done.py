@@ -104,7 +104,7 @@ def close_document(event):
         notes.append("backorder %s" % other.name)
     if rest and data["backorder"] == "cancel":
         notes.append("this operation type always makes backorders")
-    return applied(picking, *notes)
+    return applied(*([picking] + notes))
 
 
 def apply_done(events):

@@ -143,4 +143,29 @@ def apply_batch(events):
     return {"results": results, "watermark": new_watermark()}
 
 
-action = check_database() or apply_batch(batch["events"])
+def look_around():
+    # For `cloud-relay odoo check`: what this user is and may, and what its binding is called.
+    user, company = env.user, state["company"].sudo().exists()
+    if company not in user.company_ids:
+        company = company.browse()
+    return {
+        "uuid": state["uuid"],
+        "stock_user": user.has_group("stock.group_stock_user"),
+        "administrator": user.has_group("base.group_system"),
+        "company": company.name or "",
+        "warehouses": env["stock.warehouse"]
+        .sudo()
+        .search_read([("company_id", "=", company.id)], ["name"]),
+    }
+
+
+def run_batch():
+    stop = check_database()
+    if stop:
+        return stop
+    if batch.get("check"):
+        return look_around()
+    return apply_batch(batch["events"])
+
+
+action = run_batch()
