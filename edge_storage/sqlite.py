@@ -10,7 +10,7 @@ written until the file is opened again: a later fsync may say "well" about pages
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
 from importlib.resources import files
@@ -87,8 +87,8 @@ class SqliteFile:
     async def _on_thread(self, function: Callable[[], T]) -> T:
         # aiosqlite runs a function of ours on its thread through this private method only; its
         # version is pinned, and tests/unit/storage holds us to it.
-        result: T = await self._connection._execute(function)
-        return result
+        execute: Callable[[Callable[[], T]], Awaitable[T]] = self._connection._execute
+        return await execute(function)
 
     def _transaction(self, function: Callable[[sqlite3.Connection], T]) -> T:
         if self._broken is not None:
