@@ -1,0 +1,279 @@
+"""What the uplink does next, decided without I/O, clock or randomness.
+
+The driver asks :meth:`Uplink.next`, does it, and tells what came of it. Held true here:
+
+- an event is marked as relayed only after the relay answered for the very batch it was in;
+- one batch is under way at a time, in the outbox's order, so order per device is kept;
+- a batch that the relay will not take is halved until the event at fault stands alone. That one
+  is set aside only after the relay took a *neighbour*: a relay that refuses everything (another
+  version, a fault of its own) sets nothing aside, it is waited for;
+- whatever goes wrong, there is a next try: slowly where a person must act, at once when they did.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_agent.sync.backoff import Backoff
+from edge_agent.sync.port import BatchRefused, Busy, GenerationReused
+from edge_contract.batch import MAX_BATCH_EVENTS, HeartbeatReply
+from edge_contract.errors import EdgeError, NeedsOperator, Rejected
+
+#: Events that may wait for proof that the relay takes anything at all.
+MAX_SUSPECTS = 100
+#: How many slow delays pass before suspects are tried again when nothing else is to be sent.
+_SUSPECT_PATIENCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a batch, and how long a live event may wait for company."""
+
+    events: int = MAX_BATCH_EVENTS
+    bytes: int = 1024 * 1024
+    linger_s: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events in order, each with its outbox position and its JSON text."""
+
+    events: tuple[tuple[int, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @property
+    def positions(self) -> list[int]:
+        return [position for position, _ in self.events]
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for _, text in self.events]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get pending events from the outbox."""
+
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the batch; after a good answer mark it as relayed."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Send a heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The relay will never take this event; its neighbours it does."""
+
+    position: int
+    text: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """The outbox went back in time: give it a new generation and send everything again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do for so many seconds, or until something is appended (``None``)."""
+
+    seconds: float | None
+
+
+Action = Fetch | Send | Beat | SetAside | Renew | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the uplink does not get on, for people."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+class Uplink:
+    """The state of one agent's way up. ``now`` is always in monotonic seconds."""
+
+    def __init__(self, backoff: Backoff, limits: Limits | None = None) -> None:
+        self._backoff = backoff
+        self._limits = limits or Limits()
+        self._most = self._limits.events
+        self._queue: deque[Batch] = deque()
+        self._hungry = True
+        self._beat_due = True
+        self._not_before = 0.0
+        self._linger_until = 0.0
+        self._suspects: dict[int, SetAside] = {}
+        self._suspects_until = 0.0
+        self._settled: deque[SetAside] = deque()
+        self._renew: str | None = None
+        self._renewals = 0
+        self.link: Literal["unknown", "up", "down"] = "unknown"
+        self.trouble: Trouble | None = None
+        self.stopped: str | None = None
+        """Why the relay told this agent to stop sending; intake goes on."""
+
+    @property
+    def suspects(self) -> int:
+        """Events the relay refused that wait for proof that it takes others."""
+        return len(self._suspects)
+
+    def retry_in(self, now: float) -> float:
+        """Seconds until the next try, 0 when nothing is put off."""
+        return max(0.0, self._not_before - now)
+
+    def next(self, now: float) -> Action:
+        """What to do now. Asking changes nothing but the request for more events."""
+        if now < self._not_before:
+            return Wait(self._not_before - now)
+        if self._renew is not None:
+            return Renew(self._renew)
+        if self._settled:
+            return self._settled[0]
+        if self._beat_due:
+            return Beat()
+        if self.stopped is not None:
+            return Wait(None)
+        if self._queue:
+            return Send(self._queue[0])
+        if self._suspects and now >= self._suspects_until:
+            self._suspects.clear()
+            self._hungry = True
+        if self._hungry and len(self._suspects) < MAX_SUSPECTS:
+            if now < self._linger_until:
+                return Wait(self._linger_until - now)
+            self._hungry = False  # whatever is appended from here on makes it hungry again
+            return Fetch(self._most + len(self._suspects), self._limits.bytes)
+        return Wait(self._suspects_until - now if self._suspects else None)
+
+    # What happened
+
+    def appended(self, now: float) -> None:
+        """The outbox has something new."""
+        if not self._hungry and not self._queue:
+            self._linger_until = now + self._limits.linger_s
+        self._hungry = True
+
+    def beat_due(self) -> None:
+        self._beat_due = True
+
+    def fetched(self, events: Sequence[tuple[int, str]]) -> None:
+        """The outbox's answer to :class:`Fetch`."""
+        fresh = tuple(event for event in events if event[0] not in self._suspects)
+        if fresh:
+            self._queue.append(Batch(fresh[: self._most]))
+            self._hungry = True
+
+    def stored(self) -> None:
+        """The batch is stored at the relay and marked as relayed."""
+        self._queue.popleft()
+        self._most = min(self._limits.events, self._most * 2)
+        self._settled.extend(self._suspects.values())
+        self._suspects.clear()
+        self._renewals = 0
+        self._well()
+
+    def set_aside(self) -> None:
+        """The first of the settled ones is noted in the outbox."""
+        self._settled.popleft()
+
+    def beaten(self, reply: HeartbeatReply, newest_position: int) -> None:
+        """The relay answered a heartbeat that said ``newest_position``."""
+        self._beat_due = False
+        self.stopped = reply.stop
+        if reply.stored_through > newest_position:
+            self._renew = (
+                f"the relay has position {reply.stored_through} of this outbox, which ends at "
+                f"{newest_position}: it is an older copy"
+            )
+        if not self._suspects:
+            self._well()
+        self.link = "up"
+
+    def renewed(self) -> None:
+        """The outbox has a new generation and everything in it that is not final is pending."""
+        self._renew = None
+        self._renewals += 1
+        self._queue.clear()
+        self._suspects.clear()
+        self._settled.clear()
+        self._hungry = True
+        self._beat_due = True
+
+    def refused(self, error: BatchRefused, now: float) -> None:
+        """The relay read the batch and will not take it as it is."""
+        self.link = "up"
+        batch = self._queue.popleft()
+        if len(batch) == 1:
+            ((position, text),) = batch.events
+            self._suspects[position] = SetAside(position, text, error.code, error.message)
+            self._suspects_until = now + _SUSPECT_PATIENCE * self._backoff.slow()
+            self.trouble = Trouble(
+                error.code,
+                f"The relay refuses {len(self._suspects)} event(s): {error.message}",
+                "It is set aside when the relay takes another one. If it takes none, check that "
+                "agent and relay are of matching versions.",
+            )
+            return
+        if error.code == "too-large":
+            self._most = max(1, len(batch) // 2)
+        self._queue.extendleft(reversed(_split(batch, error.positions)))
+
+    def failed(self, error: EdgeError, now: float) -> None:
+        """What was tried did not succeed; it is tried again."""
+        if isinstance(error, GenerationReused):
+            self._renew = str(error)
+            self._queue.clear()
+            if self._renewals:  # once is an old copy; again and again is a fault elsewhere
+                self._not_before = now + self._backoff.slow()
+            return
+        self._hungry = True
+        if isinstance(error, Rejected):  # of a heartbeat; batches can do without
+            self._beat_due = False
+            self.trouble = Trouble(error.code, error.message)
+            return
+        self.link = "down"
+        if isinstance(error, NeedsOperator):
+            self.trouble = Trouble(error.code, error.message, error.remedy)
+            if error.code == "conflict":
+                self.stopped = str(error)
+            self._not_before = now + self._backoff.slow()
+            return
+        self.trouble = Trouble("unreachable", str(error))
+        at_least = error.retry_after if isinstance(error, Busy) else 0.0
+        self._not_before = now + self._backoff.delay(at_least)
+
+    def _well(self) -> None:
+        self._backoff.reset()
+        self.link = "up"
+        self.trouble = None
+
+
+def _split(batch: Batch, guilty: frozenset[int]) -> list[Batch]:
+    """Smaller batches in the same order per device: the named ones alone, or two halves."""
+    alone = [event for event in batch.events if event[0] in guilty]
+    rest = tuple(event for event in batch.events if event[0] not in guilty)
+    if alone and rest:
+        return [*(Batch((event,)) for event in alone), Batch(rest)]
+    middle = len(batch) // 2
+    return [Batch(batch.events[:middle]), Batch(batch.events[middle:])]
