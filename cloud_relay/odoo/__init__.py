@@ -1,1 +1,1 @@
-"""Odoo: gateway, the one server action, the applier."""
+"""Odoo: gateway, the one server action and its installation, the applier."""

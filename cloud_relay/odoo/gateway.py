@@ -1,8 +1,8 @@
 """The relay's way into Odoo: a batch goes through the one server action and comes back answered.
 
 The action is found by the row that the installation left among the claims (a stock user may read
-those and nothing of ``ir.actions.server``). Each batch carries the digest of the action this relay was
-made with; the action compares it with its own text before it touches anything.
+those and nothing of ``ir.actions.server``). Each batch carries the digest of the action that this
+relay was made with; the action compares it with its own text before it touches anything.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _stop(answer: dict[str, Any]) -> NeedsOperator:
             "Point the relay at the right database, or bind the target to this one on purpose.",
         ),
         "went_back": (
-            "The newest claim this relay knows of is gone from Odoo: it was restored from a backup.",
+            "The newest claim this relay knows of is gone from Odoo, as after a restored backup.",
             "Confirm it, and let the relay replay what it applied since.",
         ),
         "action_changed": (

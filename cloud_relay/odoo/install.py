@@ -1,8 +1,9 @@
 """Puts the relay's part into Odoo, through the API alone, with an administrator's key used once.
 
-What it makes: two manual models with their indices, a group for the relay's user, the server action
-restricted to that group, read access and a list for Odoo's users. Everything but the models carries an
-external id of the module name ``warehouse_edge``, so that a second run updates and ``remove`` finds all.
+What it makes: two manual models with their indices, a group for the relay's user, the server
+action restricted to that group, read access and a list for Odoo's users. Everything but the models
+carries an external id of the module name ``warehouse_edge``, so that a second run updates and
+``remove`` finds all of it.
 """
 
 from __future__ import annotations
@@ -104,18 +105,15 @@ class Installer:
             fields=["name", "model", "res_id"],
         )
         for model in _REMOVAL_ORDER:
-            for row in marked:
-                if row["model"] == model and await self._unlink(
-                    model, [["id", "=", row["res_id"]]]
-                ):
-                    removed.append(f"{MODULE}.{row['name']}")
+            rows = [row for row in marked if row["model"] == model]
+            await self._unlink(model, [["id", "in", [row["res_id"] for row in rows]]])
+            removed += [f"{MODULE}.{row['name']}" for row in rows]
         names = [EFFECTS.model, CLAIMS.model]
         # What Odoo's users saved on the lists would point at models that are gone.
         await self._unlink("ir.filters", [["model_id", "in", names]])
         await self._unlink("ir.ui.view", [["model", "in", names]])
         for name in names:
-            if await self._unlink("ir.model", [["model", "=", name]]):
-                removed.append(name)
+            removed += [name] * await self._unlink("ir.model", [["model", "=", name]])
         await self._unlink("ir.model.data", [["module", "=", MODULE]])
         if await self._unlink("ir.config_parameter", [["key", "in", list(PARAMETERS)]]):
             removed.extend(PARAMETERS)

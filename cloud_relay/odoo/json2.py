@@ -1,9 +1,9 @@
 """JSON-2, Odoo's HTTP interface from version 19 on: one call, one transaction, one answer.
 
 ``POST /json/2/<model>/<method>`` with named arguments, ``ids`` and ``context``; the answer is bare
-JSON. Every status is turned into one of the product's errors, by who must act. Odoo's built-in server
-closes the connection after each reply and finishes calls whose client has gone: a call without an
-answer has an unknown outcome, and only a claim makes it safe to send again.
+JSON. Every status is turned into one of the product's errors, by who must act. Odoo's built-in
+server closes the connection after each reply and finishes calls whose client has gone: a call
+without an answer has an unknown outcome, and only a claim makes it safe to send again.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ class Json2:
         if status == 401:
             return NeedsOperator(
                 "bad_key",
-                f"Odoo at {self.url} does not know the key (database {self.database or 'default'}).",
+                f"Odoo at {self.url} does not know the key (database "
+                f"{self.database or 'default'}).",
                 "Make a new API key for the relay's user and put it where the configuration says.",
             )
         if status == 403:

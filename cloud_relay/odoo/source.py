@@ -40,9 +40,11 @@ def action_source() -> str:
         f"# warehouse-edge server action, version {ACTION_VERSION}. Do not edit: the relay stops."
     ]
     for name in ACTION_FILES:
-        for line in read_file(name).splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                kept.append(line.rstrip())
+        kept += [
+            line.rstrip()
+            for line in read_file(name).splitlines()
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
     return "\n".join(kept) + "\n"
 
 
