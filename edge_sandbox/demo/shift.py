@@ -83,10 +83,8 @@ def with_names(data: dict[str, Any], documents: Mapping[str, str]) -> dict[str, 
 def in_words(step: Step, documents: Mapping[str, str]) -> str:
     """One line about a step."""
     data = with_names(step.data, documents)
-    parts = [step.kind]
-    for name in ("document", "quantity", "barcode", "package", "location"):
-        if name in data:
-            parts.append(str(data[name]))
+    said = ("document", "quantity", "barcode", "package", "location")
+    parts = [step.kind, *(str(data[name]) for name in said if name in data)]
     if "from" in data or "to" in data:
         parts.append(f"{data.get('from', '…')} → {data.get('to', '…')}")
     return " ".join(parts)

@@ -1,4 +1,4 @@
-"""What became of the shift: Odoo's books and the relay's ladder against what physically happened."""
+"""What became of the shift: Odoo's books and the relay's ladder against what really happened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from edge_sandbox.demo.plan import Plan, Step
@@ -89,7 +90,7 @@ def judge_order(verdict: Verdict, arrivals: Mapping[str, list[int]], applied: li
     """``arrivals``: per device, its sequence numbers in the relay's order of arrival. ``applied``:
     per document and device, inversions of what Odoo booked, already counted."""
     for device, sequence in arrivals.items():
-        wrong = sum(1 for left, right in zip(sequence, sequence[1:], strict=False) if left > right)
+        wrong = sum(1 for left, right in pairwise(sequence) if left > right)
         verdict.out_of_order += wrong
         if wrong:
             verdict.details.append(f"{wrong} events of {device} reached the relay out of order")
@@ -116,7 +117,7 @@ def judge_books(verdict: Verdict, booked: Ledger, plan: Plan) -> None:
 
 def judge_stock(verdict: Verdict, figures: Figures, plan: Plan) -> None:
     """Odoo's stock against the shelves."""
-    truth = {key: value for key, value in plan.world.figures().items()}
+    truth = plan.world.figures()
     for key in sorted(set(figures) | set(truth)):
         odoo, shelf = figures.get(key, Decimal(0)), truth.get(key, Decimal(0))
         if odoo != shelf:

@@ -60,7 +60,7 @@ def build(
 
 def _locations(odoo: OdooDatabase, warehouse: dict[str, Any]) -> dict[str, int]:
     stock, view = warehouse["lot_stock_id"][0], warehouse["view_location_id"][0]
-    parents = {place: stock for place in (DOCK, *BINS)} | {STAGING: view}
+    parents = dict.fromkeys((DOCK, *BINS), stock) | {STAGING: view}
     ids = odoo.call(
         "stock.location", "create",
         vals_list=[
