@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from edge_agent.sync.port import BatchRefused, Busy, GenerationReused
-from edge_contract.errors import EdgeError, NeedsOperator, Retryable
+from edge_contract.errors import EdgeError, NeedsOperator
 from edge_contract.problem import PROBLEM_MEDIA_TYPE, Problem
 
 #: The longest patience a relay (or a proxy before it) can ask for, in seconds.

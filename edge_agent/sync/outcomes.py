@@ -26,7 +26,7 @@ class OutcomeStore(Protocol):
 
     async def downlink_cursor(self) -> int: ...
 
-    async def set_aside(self, position: int, outcome: Outcome) -> None: ...
+    async def record_refusals(self, outcomes: Sequence[Outcome]) -> list[Outcome]: ...
 
 
 class Outcomes:
@@ -48,26 +48,18 @@ class Outcomes:
     async def from_relay(self, outcomes: Sequence[Outcome], cursor: int) -> None:
         """Note what the downlink brought, with its cursor, and tell the devices what is news."""
         async with self._one_at_a_time:
-            await self._record(outcomes, cursor)
+            news = await self._store.record_outcomes(outcomes, cursor)
+            killpoint.reached("downlink.after_record")
+            self._count("downlink.outcomes", len(outcomes))
+            self._count("downlink.no_news", len(outcomes) - len(news))
+            for outcome in news:
+                self._report(outcome)
 
-    async def from_here(self, outcomes: Sequence[Outcome]) -> None:
-        """Note what the uplink learned; the downlink's cursor stays where it is."""
+    async def refused(self, outcomes: Sequence[Outcome]) -> None:
+        """Note what the uplink learned: final, without the downlink's cursor."""
         async with self._one_at_a_time:
-            await self._record(outcomes, await self._store.downlink_cursor())
-
-    async def set_aside(self, position: int, outcome: Outcome) -> None:
-        """The relay will not take this event: final, and its device is told."""
-        async with self._one_at_a_time:
-            await self._store.set_aside(position, outcome)
-            self._report(outcome)
-
-    async def _record(self, outcomes: Sequence[Outcome], cursor: int) -> None:
-        news = await self._store.record_outcomes(outcomes, cursor)
-        killpoint.reached("downlink.after_record")
-        self._count("downlink.outcomes", len(outcomes))
-        self._count("downlink.repeated", len(outcomes) - len(news))
-        for outcome in news:
-            self._report(outcome)
+            for outcome in await self._store.record_refusals(outcomes):
+                self._report(outcome)
 
     def _report(self, outcome: Outcome) -> None:
         self._count(f"outcome.{outcome.stage}", 1)

@@ -36,7 +36,7 @@ class UplinkStore(Protocol):
 
     async def mark_relayed(self, positions: Sequence[int]) -> None: ...
 
-    async def renew_generation(self) -> UUID: ...
+    async def renew_generation(self, reason: str) -> UUID: ...
 
 
 class UplinkDriver:
@@ -158,7 +158,7 @@ class UplinkDriver:
             if refused.position in texts
         ]
         self._count("uplink.refused", len(outcomes))
-        await self._outcomes.from_here(outcomes)
+        await self._outcomes.refused(outcomes)
 
     async def _beat(self) -> None:
         heartbeat = await self._local(self._compose())
@@ -184,13 +184,13 @@ class UplinkDriver:
             message=f"The relay cannot take this event and it is set aside: {action.message}",
             at=self._clock(),
         )
-        if await self._local(self._done(self._outcomes.set_aside(action.position, outcome))):
+        if await self._local(self._done(self._outcomes.refused([outcome]))):
             self._count("uplink.set_aside", 1)
             log.error("Event %s of %s is set aside: %s", event, device, action.message)
             self.machine.set_aside()
 
     async def _renew(self, reason: str) -> None:
-        generation = await self._local(self._store.renew_generation())
+        generation = await self._local(self._store.renew_generation(reason))
         if generation is not None:
             self._count("uplink.generations_renewed", 1)
             log.warning("New outbox generation %s: %s", generation, reason)
