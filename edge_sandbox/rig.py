@@ -1,8 +1,8 @@
 """A whole site on one machine: broker, agents and relay as real processes, with links that fail.
 
 The demo, the end-to-end tests and the benchmarks stand on it. Everything lives in one folder:
-configurations, tokens, sockets, stores and logs. A part may be killed and started again at any time;
-it finds its port and its files as it left them.
+configurations, tokens, sockets, stores and logs. A part may be killed and started again at any
+time; it finds its port and its files as it left them.
 """
 
 from __future__ import annotations
@@ -173,10 +173,11 @@ class Relay:
         return self._client.get("/v1/health").status_code == 200
 
     def _write(self) -> None:
+        monitor = _secret(self.folder / "monitor.token", self.monitor_token)
         lines = [
             f'[listen]\nport = {self.port}\n\n[inbox]\npath = "inbox.db"\n',
             '[control]\nsocket = "relay.sock"\n',
-            f'[monitor]\ntoken_file = "{_secret(self.folder / "monitor.token", self.monitor_token)}"',
+            f'[monitor]\ntoken_file = "{monitor}"',
         ]
         for name, target in self._targets.items():
             key = _secret(self.folder / f"{name}.key", target.key)
