@@ -372,7 +372,7 @@ class _Planner:
             return [(self._number("serial", "SN"), Decimal(1)) for _ in range(2)]
         quantity = Decimal(self.rng.randint(4, 20))
         if product.weighed:
-            quantity += Decimal(self.rng.randint(1, 999)) / 1000
+            quantity += Decimal(self.rng.randint(1, 99)) / 100  # Odoo keeps two digits
         return [(self._number("lot", "L") if product.tracking == "lot" else "", quantity)]
 
     def _number(self, counter: str, prefix: str) -> str:
