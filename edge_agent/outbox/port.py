@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from edge_contract.errors import Retryable
 from edge_contract.event import CloudEvent, DeviceEvent
 from edge_contract.outcome import Outcome, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A valid event on its way into the outbox."""
+    """A valid event on its way into the outbox. ``event.data`` holds JSON values only."""
 
     device: str
     event: DeviceEvent
@@ -53,6 +54,14 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An entry of the quarantine: an :class:`Unreadable`, a conflict, or a damaged row."""
+
+    number: int
+    item: Unreadable
+
+
+@dataclass(frozen=True, slots=True)
 class Lag:
     """How far the outbox is behind."""
 
@@ -63,7 +72,11 @@ class Lag:
     oldest_unrelayed: datetime | None
     held: int
     quarantined: int
+    damaged: int
+    """Rows whose bytes changed on disk: set aside, not sent, until their device sends again."""
     bytes_used: int
+    refused: str
+    """Why intake is refused and what to do, in a sentence; empty while it is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +89,24 @@ class Row:
     outcome: Outcome | None
 
 
-class IntakeRefused(Exception):
+class IntakeRefused(Retryable):
     """Nothing of the burst was stored, because a bound of size or free disk is reached.
 
     The caller does not acknowledge, says so on the agent's status, keeps the burst and tries again.
     """
 
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason} {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
 
 class Outbox(Protocol):
-    """Every method is one transaction; a cancelled caller leaves none open."""
+    """Every method is one transaction; a cancelled caller leaves none open.
+
+    Raises ``Retryable`` when the disk is full or fails (nothing was changed), and ``NeedsOperator``
+    when the file is damaged beyond single rows.
+    """
 
     @property
     def generation(self) -> UUID:
@@ -98,11 +120,16 @@ class Outbox(Protocol):
         """
         ...
 
-    async def pending(self, limit: int) -> list[CloudEvent]:
-        """Up to ``limit`` events the relay has not got yet.
+    def append_blocking(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
+        """:meth:`append` for the intake thread; never called on the event loop's thread."""
+        ...
 
-        In order within each device, and fair among devices: a device with a long backlog does not
-        keep a live event of another one waiting.
+    async def pending(self, limit: int) -> list[CloudEvent]:
+        """Up to ``limit`` events the relay has not got yet, by position; the same ones again until
+        they are marked, so one batch is on its way at a time.
+
+        An event comes before older pending ones only if none of them is of its device or of its
+        document; within that devices take turns, so that a backlog keeps nobody else waiting.
         """
         ...
 
@@ -111,30 +138,48 @@ class Outbox(Protocol):
         (but at least one), so that a batch is a concatenation and no event is parsed again."""
         ...
 
-    async def set_aside(self, position: int, outcome: Outcome) -> None:
-        """The relay will not take this one (stage ``rejected``): final, never pending again,
-        listed and counted, and neither deleted before its retention nor in its neighbours' way."""
-        ...
-
     async def mark_relayed(self, positions: Sequence[int]) -> None:
-        """The relay has stored these."""
+        """The relay has stored these: they were in a batch that it answered 2xx."""
         ...
 
-    async def mark_relayed_through(self, position: int) -> int:
-        """The relay has stored everything up to here. Returns how many rows that settled."""
+    async def renew_generation(self, reason: str) -> UUID:
+        """This outbox is not the one the relay knows: a new generation, and everything that is not
+        final is unrelayed again, at its position. ``reason`` is kept for people."""
         ...
 
     async def record_outcomes(self, outcomes: Sequence[Outcome], cursor: int) -> list[Outcome]:
         """Note what became of events, with the downlink cursor, in one commit.
 
-        Returns the outcomes that were news, so that feedback is not repeated after a resume.
+        Returns the outcomes that are news and of events stored here, so that feedback is not
+        repeated. A cursor that is not beyond the one noted brings no news; without outcomes it
+        is set as it is, also backwards (the relay started anew).
         """
+        ...
+
+    async def record_refusals(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """What the uplink found out (stage ``rejected``): the relay will never apply an event, or
+        cannot take it at all. As :meth:`record_outcomes` without a cursor: final, and no longer
+        pending even if it was never relayed. Returns what is news."""
         ...
 
     async def downlink_cursor(self) -> int: ...
 
     async def lag(self) -> Lag: ...
 
+    async def counters(self) -> dict[str, int]:
+        """Since the outbox was made: duplicates, conflicts, refusals, damaged and pruned rows…"""
+        ...
+
     async def prune(self, now: datetime) -> int:
         """Delete final rows past their retention, a bounded number a call; returns how many."""
+        ...
+
+    async def rows(self, *, stage: Stage | None, after: int, limit: int) -> list[Row]:
+        """Rows with a position beyond ``after``, oldest first: page through them to export."""
+        ...
+
+    async def show(self, device: str, event: UUID) -> Row | None: ...
+
+    async def quarantine(self, *, after: int, limit: int) -> list[Quarantined]:
+        """Entries with a number beyond ``after``, oldest first, with their bytes."""
         ...

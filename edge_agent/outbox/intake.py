@@ -1,0 +1,197 @@
+"""Appending a burst: one transaction, in order, nothing twice, nothing lost, nothing guessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from edge_agent.outbox.ledger import RUN, Ledger
+from edge_agent.outbox.port import Appended, Reading, Unreadable
+from edge_agent.outbox.record import (
+    DAMAGED,
+    DamagedRow,
+    Stored,
+    body_of,
+    content_of,
+    content_of_reading,
+    document_text,
+    key_of,
+    lane_of,
+    proved,
+    row_digest,
+    uuid7,
+)
+from edge_agent.outbox.settings import OutboxSettings
+from edge_agent.outbox.statements import SQL
+from edge_contract.scalars import instant_text
+
+Clock = Callable[[], datetime]
+Randomness = Callable[[int], bytes]
+
+
+class Intake:
+    """Appends bursts to a ledger."""
+
+    def __init__(
+        self, ledger: Ledger, settings: OutboxSettings, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._clock = clock
+        self._randomness = randomness
+
+    def append(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
+        with self._ledger.transaction():
+            return _Burst(self, self._ledger).store(burst)
+
+    def new_id(self) -> UUID:
+        """For a raw reading: its device made none."""
+        return uuid7(int(self._clock().timestamp() * 1000), self._randomness(10))
+
+    def quarantine(self, item: Unreadable) -> Appended:
+        """Keep the bytes, and give up the oldest of the device with most when there is no room."""
+        ledger = self._ledger
+        origin, message = _text(item.origin), _text(item.message[:2000])
+        values = (item.device, origin, item.payload, item.size, item.code, message)
+        ledger.connection.execute(SQL["insert_quarantine"], (*values, instant_text(item.recorded)))
+        share = ledger.shares.setdefault(item.device, [0, 0])
+        share[0] += 1
+        share[1] += len(item.payload)
+        ledger.counters["quarantined"] += 1
+        while not self._quarantine_fits():
+            self._give_up_oldest()
+        return Appended("quarantined", None, None)
+
+    def _quarantine_fits(self) -> bool:
+        shares = self._ledger.shares.values()
+        rows, size = sum(share[0] for share in shares), sum(share[1] for share in shares)
+        settings = self._settings
+        return rows <= settings.quarantine_max_rows and size <= settings.quarantine_max_bytes
+
+    def _give_up_oldest(self) -> None:
+        ledger = self._ledger
+        device = max(ledger.shares, key=lambda name: ledger.shares[name])
+        number, size = ledger.connection.execute(SQL["oldest_quarantined"], (device,)).fetchone()
+        ledger.connection.execute(SQL["delete_quarantined"], (number,))
+        share = ledger.shares[device]
+        share[0] -= 1
+        share[1] -= size
+        if not share[0]:
+            del ledger.shares[device]
+        ledger.counters["quarantine_given_up"] += 1
+
+
+class _Burst:
+    """One burst on its way into the transaction."""
+
+    def __init__(self, intake: Intake, ledger: Ledger) -> None:
+        self._intake = intake
+        self._ledger = ledger
+        self._fresh: dict[int, tuple[int, Reading]] = {}
+        self._events: list[tuple[object, ...]] = []
+        self._seen: list[tuple[int, int, int]] = []
+
+    def store(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
+        ledger = self._ledger
+        first = ledger.newest
+        results = [
+            self._intake.quarantine(item) if isinstance(item, Unreadable) else self._take(item)
+            for item in burst
+        ]
+        ledger.connection.executemany(SQL["insert_event"], self._events)
+        ledger.connection.executemany(SQL["insert_seen"], self._seen)
+        ledger.tally(0, ledger.newest - first)
+        return results
+
+    def _take(self, reading: Reading) -> Appended:
+        ledger, device = self._ledger, reading.device
+        event_id = reading.event.id or self._intake.new_id()
+        try:
+            body = body_of(reading)
+            lane = lane_of(document_text(reading.event.kind, reading.event.data))
+            key = key_of(ledger.salt, device, event_id.bytes)
+            position = ledger.newest + 1
+            row = Stored(position, device, event_id.bytes, instant_text(reading.recorded), body)
+            digest = row_digest(row)
+        except (TypeError, ValueError) as error:
+            return self._intake.quarantine(_unstorable(reading, error))
+        if ledger.filter.add(key):
+            known = self._known(key, event_id, reading)
+            if known is not None:
+                return known
+        ledger.counters["newest"] = position
+        number = ledger.devices.get(device) or self._enrol(device)
+        self._events.append((position, number, lane, row.id, row.recorded, body, digest))
+        self._seen.append((position // RUN, key, position))
+        self._fresh[key] = (position, reading)
+        return Appended("new", event_id, position)
+
+    def _enrol(self, device: str) -> int:
+        number = len(self._ledger.devices) + 1
+        self._ledger.connection.execute(SQL["insert_device"], (number, device))
+        self._ledger.devices[device] = number
+        return number
+
+    def _known(self, key: int, event_id: UUID, reading: Reading) -> Appended | None:
+        """The answer to an event that has been here before; ``None`` if it has not."""
+        if key in self._fresh:
+            position, first = self._fresh[key]
+            return self._again(reading, event_id, position, content_of_reading(first))
+        ledger = self._ledger
+        for _, position, content in ledger.positions_of(reading.device, event_id.bytes):
+            if content is not None:
+                return self._again(reading, event_id, position, content.hex())
+            found = ledger.read(position)
+            if found is None or found[0].id != event_id.bytes or found[0].device != reading.device:
+                continue
+            row, digest, stage = found
+            try:
+                return self._again(reading, event_id, position, content_of(proved(row, digest)))
+            except DamagedRow:
+                if stage != DAMAGED:
+                    ledger.restage(position, stage, DAMAGED)
+        return None
+
+    def _again(self, reading: Reading, event_id: UUID, position: int, content: str) -> Appended:
+        counters = self._ledger.counters
+        if content_of_reading(reading) == content:
+            counters["duplicates"] += 1
+            return Appended("duplicate", event_id, position)
+        counters["conflicts"] += 1
+        self._intake.quarantine(_conflict(reading, position))
+        return Appended("conflict", event_id, None)
+
+
+def _text(value: str) -> str:
+    """Text that UTF-8 can hold: what a person reads must not stop what a person sent."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _conflict(reading: Reading, position: int) -> Unreadable:
+    payload = reading.event.model_dump_json().encode()
+    return Unreadable(
+        device=reading.device,
+        origin="outbox",
+        payload=payload,
+        size=len(payload),
+        code="content_conflict",
+        message=f"Event {reading.event.id} is stored with other content at position {position}. "
+        "The first one counts; find the program on the device that uses an id twice.",
+        recorded=reading.recorded,
+    )
+
+
+def _unstorable(reading: Reading, error: Exception) -> Unreadable:
+    payload = json.dumps(reading.event.data, default=repr, ensure_ascii=True).encode()[:65536]
+    return Unreadable(
+        device=reading.device,
+        origin="outbox",
+        payload=payload,
+        size=len(payload),
+        code="not_json",
+        message=f"The data of the {reading.event.kind} cannot be written as JSON ({error}). "
+        "Correct the program on the device.",
+        recorded=reading.recorded,
+    )

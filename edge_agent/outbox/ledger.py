@@ -1,0 +1,134 @@
+"""What the writer's thread keeps in memory of the database, and the transaction around a change.
+
+The memory is bounded: counters, device names, a filter of ids. When a transaction is rolled back,
+memory goes back with it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+from edge_agent.outbox.record import STAGE_NAMES, Stored, key_of
+from edge_agent.outbox.remembered import Remembered
+from edge_agent.outbox.statements import SQL
+from edge_contract import killpoint
+
+#: Positions in one run of the ``seen`` tree: about 100 pages, all that an append can touch of it.
+RUN = 1 << 14
+#: The filter has room for the ids of deleted rows that are remembered, and this many rows beside.
+ROWS_FILTERED = 1_000_000
+
+
+class Ledger:
+    """The outbox on the writer's thread. Only functions run there touch it."""
+
+    def __init__(self, connection: sqlite3.Connection, remember_ids: int) -> None:
+        self.connection = connection
+        self.state: dict[str, str | int | bytes] = dict(
+            connection.execute(SQL["all_state"]).fetchall()
+        )
+        self.counters: Counter[str] = Counter(dict(connection.execute(SQL["all_counters"])))
+        self.devices: dict[str, int] = dict(connection.execute(SQL["all_devices"]).fetchall())
+        self.shares: dict[str, list[int]] = {
+            device: [rows, size]
+            for device, rows, size in connection.execute(SQL["quarantine_shares"])
+        }
+        self.oldest_run = connection.execute(SQL["oldest_run"]).fetchone()[0] or 0
+        self.last_turn: int | None = None
+        self._capacity = remember_ids + ROWS_FILTERED
+        self.remember_anew()
+
+    @property
+    def generation(self) -> UUID:
+        return UUID(str(self.state["generation"]))
+
+    @property
+    def salt(self) -> bytes:
+        salt = self.state["salt"]
+        return salt if isinstance(salt, bytes) else b""
+
+    @property
+    def newest(self) -> int:
+        """Position of the newest row ever stored."""
+        return self.counters["newest"]
+
+    @property
+    def cursor(self) -> int:
+        return int(self.state.get("cursor", 0))
+
+    def put_state(self, name: str, value: str | int | bytes) -> None:
+        self.connection.execute(SQL["put_state"], (name, value))
+        self.state[name] = value
+
+    def remember_anew(self) -> None:
+        """Build the filter of ids from the database: about a second for a million."""
+        self.filter = Remembered(self._capacity)
+        self.filter.add_all(key for (key,) in self.connection.execute(SQL["all_keys"]))
+
+    def filter_is_stale(self) -> bool:
+        """More ids were added than it was made for: it raises false alarms too often."""
+        return self.filter.added > 2 * self._capacity
+
+    def positions_of(
+        self, device: str, event_id: bytes, near: int = 0
+    ) -> Iterator[tuple[int, int, bytes | None]]:
+        """Key, position and content digest of rows that may be (device, id), newest first; first
+        looked for beside position ``near``."""
+        key = key_of(self.salt, device, event_id)
+        if near:
+            beside = (near // RUN, key)
+            found = self.connection.execute(SQL["find_seen_in_run"], beside).fetchall()
+            if found:
+                return ((key, position, content) for position, content in found)
+        runs = {"newest": self.newest // RUN, "oldest": self.oldest_run, "key": key}
+        found = self.connection.execute(SQL["find_seen"], runs).fetchall()
+        return ((key, position, content) for position, content in found)
+
+    def read(self, position: int) -> tuple[Stored, bytes, int] | None:
+        """Row, digest and stage at a position; the digest is not checked yet."""
+        row = self.connection.execute(SQL["read_event"], (position,)).fetchone()
+        return None if row is None else (Stored(*row[:5]), row[5], row[6])
+
+    def restage(self, position: int, old: int, new: int) -> None:
+        """Move a row to another stage, with the tally."""
+        self.connection.execute(SQL["set_stage"], (new, position))
+        self.tally(old, -1)
+        self.tally(new, 1)
+
+    def tally(self, stage: int, rows: int) -> None:
+        self.counters[tally_name(stage)] += rows
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit on leaving, or roll back, in the database and in memory."""
+        counters, devices, state = self.counters.copy(), len(self.devices), dict(self.state)
+        shares = {device: list(share) for device, share in self.shares.items()}
+        killpoint.reached("outbox.before_begin")
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            yield self.connection
+            changed = self.counters.items() - counters.items()
+            self.connection.executemany(SQL["put_counter"], changed)
+            killpoint.reached("outbox.before_commit")
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.counters, self.state, self.shares = counters, state, shares
+            self.devices = dict(list(self.devices.items())[:devices])
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        killpoint.reached("outbox.after_commit")
+
+
+def tally_name(stage: int) -> str:
+    """Counter of the rows in a stage."""
+    return f"rows.{STAGE_NAMES[stage]}" if stage in range(7) else "rows.damaged"
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

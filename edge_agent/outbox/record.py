@@ -1,0 +1,154 @@
+"""How an event is written into a row, proved when read, and turned into what travels to the relay.
+
+Pure: no clock, no randomness, no database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from edge_agent.outbox.port import Reading, Row
+from edge_contract.event import CloudEvent, content_digest
+from edge_contract.kinds import KINDS, TransferLine, document_of
+from edge_contract.outcome import Outcome, Stage
+from edge_contract.scalars import instant_text
+
+#: Number of a stage as stored. ``DAMAGED`` is no rung of the ladder: bytes changed on disk.
+STAGES: dict[Stage, int] = {
+    "stored": 0,
+    "relayed": 1,
+    "held": 2,
+    "applied": 3,
+    "reconciled": 4,
+    "rejected": 5,
+    "discarded": 6,
+}
+DAMAGED = 9
+STAGE_NAMES: dict[int, Stage] = {number: name for name, number in STAGES.items()}
+STAGE_NAMES[DAMAGED] = "stored"
+#: Nothing more is expected for these, so they may be deleted after their retention.
+FINAL_STAGES: frozenset[Stage] = frozenset({"applied", "reconciled", "rejected", "discarded"})
+
+_PROBE = TransferLine.model_construct(document="a name")
+_LANE_KINDS = frozenset(kind for kind in KINDS if document_of(kind, _PROBE) is not None)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_SIGN = 1 << 63
+
+
+class Stored(NamedTuple):
+    """The part of a row that never changes; all of it goes into the digest."""
+
+    position: int
+    device: str
+    id: bytes
+    recorded: str
+    body: str
+
+
+class DamagedRow(Exception):
+    """A row whose digest is not that of its content."""
+
+
+def document_text(kind: str, data: dict[str, Any]) -> str | None:
+    """The document an event belongs to, as :func:`edge_contract.kinds.document_of` names it."""
+    if kind not in _LANE_KINDS:
+        return None
+    document = data.get("document")
+    if document is None or isinstance(document, str):
+        return document
+    return document_of(kind, KINDS[kind].model_validate(data))
+
+
+def lane_of(document: str | None) -> int | None:
+    """A signed 64-bit number for a document. Two documents with one number only wait in vain."""
+    if document is None:
+        return None
+    return int.from_bytes(hashlib.blake2b(document.encode(), digest_size=8).digest()) - _SIGN
+
+
+def key_of(salt: bytes, device: str, event_id: bytes) -> int:
+    """A signed 64-bit number for (device, id). Salted, so that nobody can aim at another's."""
+    text = device.encode() + event_id
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=salt).digest()) - _SIGN
+
+
+def body_of(reading: Reading) -> str:
+    """What is stored of a reading. Raises ``TypeError`` or ``ValueError`` if it is not JSON."""
+    event = reading.event
+    return _encode(
+        [
+            event.kind,
+            instant_text(event.time),
+            event.seq,
+            reading.clock_offset_ms,
+            reading.clock_uncertainty_ms,
+            event.data,
+        ]
+    )
+
+
+def row_digest(row: Stored) -> bytes:
+    """SHA-256 by which a changed byte is noticed when the row is read."""
+    head = f"{row.position}|{row.device}|{row.recorded}|".encode()
+    return hashlib.sha256(head + row.id + row.body.encode()).digest()
+
+
+def proved(row: Stored, digest: bytes) -> Stored:
+    """The row itself, if its digest is right. Raises :class:`DamagedRow`."""
+    if row_digest(row) != digest:
+        raise DamagedRow(f"Position {row.position} changed on disk after it was stored.")
+    return row
+
+
+def content_of(row: Stored) -> str:
+    """Digest of what the device said: see :func:`edge_contract.event.content_digest`."""
+    kind, time, seq, _, _, data = json.loads(row.body)
+    return content_digest(kind, datetime.fromisoformat(time), seq, data)
+
+
+def content_of_reading(reading: Reading) -> str:
+    event = reading.event
+    return content_digest(event.kind, event.time, event.seq, event.data)
+
+
+def cloud_event_of(row: Stored, site: str) -> CloudEvent:
+    """The event as it travels. Its fields were checked before it was stored and its digest when
+    it was read, so that they are not checked a third time."""
+    kind, time, seq, offset, uncertainty, data = json.loads(row.body)
+    subject = document_text(kind, data)
+    if subject is None and isinstance(data.get("location"), str):
+        subject = data["location"]
+    return CloudEvent.model_construct(
+        id=UUID(bytes=row.id),
+        source=f"/sites/{site}/devices/{row.device}",
+        type=f"warehouse.{kind}.v1",
+        time=datetime.fromisoformat(time),
+        recordedtime=datetime.fromisoformat(row.recorded),
+        subject=subject,
+        sequence=None if seq is None else f"{seq:015d}",
+        position=f"{row.position:015d}",
+        clockoffset=offset,
+        clockuncertainty=uncertainty,
+        data=data,
+    )
+
+
+def person_row(row: Stored, site: str, stage: int, outcome: str | None) -> Row:
+    """A row for people."""
+    return Row(
+        event=cloud_event_of(row, site),
+        device=row.device,
+        stage=STAGE_NAMES[stage],
+        outcome=None if outcome is None else Outcome.model_validate_json(outcome),
+    )
+
+
+def uuid7(milliseconds: int, random: bytes) -> UUID:
+    """A time-ordered UUID (RFC 9562, version 7) from a clock's reading and 10 random bytes."""
+    tail = int.from_bytes(random[:10])
+    number = (milliseconds & (1 << 48) - 1) << 80 | 7 << 76 | (tail >> 68 & 0xFFF) << 64
+    return UUID(int=number | 2 << 62 | tail & (1 << 62) - 1)

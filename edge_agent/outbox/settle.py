@@ -1,0 +1,147 @@
+"""What happens to rows after they are stored: relayed, settled, sent again, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from edge_agent.outbox.ledger import RUN, Ledger
+from edge_agent.outbox.record import (
+    FINAL_STAGES,
+    STAGES,
+    DamagedRow,
+    content_of,
+    key_of,
+    proved,
+)
+from edge_agent.outbox.settings import OutboxSettings
+from edge_agent.outbox.statements import SQL
+from edge_contract.outcome import Outcome
+from edge_contract.scalars import instant_text
+
+#: Rows looked at in one transaction of a renewal, and rows deleted in one call of ``prune``.
+STEP = 5_000
+PRUNED_A_CALL = 1_000
+
+
+def mark_relayed(ledger: Ledger, positions: Sequence[int]) -> None:
+    with ledger.transaction() as connection:
+        changed = connection.executemany(
+            SQL["mark_relayed"], [(position,) for position in positions]
+        ).rowcount
+        ledger.tally(STAGES["stored"], -max(changed, 0))
+        ledger.tally(STAGES["relayed"], max(changed, 0))
+
+
+def begin_renewal(ledger: Ledger, generation: UUID, reason: str) -> None:
+    """The new generation counts from here on; rows follow in steps, and none is pending before."""
+    with ledger.transaction():
+        ledger.put_state("generation", str(generation))
+        ledger.put_state("renewal_reason", reason)
+        ledger.put_state("renew_from", 0)
+        ledger.put_state("renew_through", ledger.newest)
+        ledger.counters["renewals"] += 1
+
+
+def renewal_is_due(ledger: Ledger) -> bool:
+    return int(ledger.state.get("renew_from", 0)) < int(ledger.state.get("renew_through", 0))
+
+
+def renewal_step(ledger: Ledger) -> bool:
+    """Make the next rows unrelayed that are not final; true while more are to do."""
+    with ledger.transaction() as connection:
+        start, end = int(ledger.state["renew_from"]), int(ledger.state["renew_through"])
+        stop = min(start + STEP, end)
+        for stage, rows in connection.execute(SQL["range_stages"], (start, stop)).fetchall():
+            ledger.tally(stage, -rows)
+            ledger.tally(STAGES["stored"], rows)
+        connection.execute(SQL["unrelay_range"], (start, stop))
+        ledger.put_state("renew_from", stop)
+    return stop < end
+
+
+def record_outcomes(
+    ledger: Ledger, outcomes: Sequence[Outcome], cursor: int, now: datetime
+) -> list[Outcome]:
+    if outcomes and cursor <= ledger.cursor:
+        return []
+    with ledger.transaction():
+        noted = instant_text(now)
+        near = ledger.newest
+        news = []
+        for outcome in outcomes:
+            position = _note(ledger, outcome, noted, near)
+            if position is not None:
+                near = abs(position)
+                if position > 0:
+                    news.append(outcome)
+        ledger.put_state("cursor", cursor)
+    return news
+
+
+def _note(ledger: Ledger, outcome: Outcome, noted: str, near: int) -> int | None:
+    """Position of the event, negative if this was known of it; ``None`` if it is not here."""
+    for _, position, content in ledger.positions_of(outcome.device, outcome.event.bytes, near=near):
+        found = ledger.read(position)
+        if found is None:
+            return position if content is not None else None
+        row, _, stage = found
+        if row.id != outcome.event.bytes or row.device != outcome.device:
+            continue
+        body = outcome.model_dump_json()
+        before = ledger.connection.execute(SQL["read_outcome"], (position,)).fetchone()
+        if before is not None and before[0] == body:
+            return -position
+        final = int(outcome.stage in FINAL_STAGES)
+        ledger.connection.execute(SQL["put_outcome"], (position, final, noted, body))
+        ledger.restage(position, stage, STAGES[outcome.stage])
+        return position
+    ledger.counters["outcomes_of_others"] += 1
+    return None
+
+
+def prune(ledger: Ledger, settings: OutboxSettings, now: datetime) -> int:
+    """Delete final rows past their retention; their ids are remembered for late resends."""
+    before = instant_text(now - settings.retain_applied)
+    with ledger.transaction() as connection:
+        expired = connection.execute(SQL["expired"], (before, PRUNED_A_CALL)).fetchall()
+        for (position,) in expired:
+            _delete(ledger, position)
+        while ledger.counters["remembered"] > settings.remember_ids:
+            _forget_oldest_run(ledger)
+        ledger.oldest_run = connection.execute(SQL["oldest_run"]).fetchone()[0] or 0
+    if ledger.filter_is_stale():
+        ledger.remember_anew()
+    return len(expired)
+
+
+def _delete(ledger: Ledger, position: int) -> None:
+    found = ledger.read(position)
+    if found is None:
+        return
+    row, digest, stage = found
+    key = key_of(ledger.salt, row.device, row.id)
+    try:
+        content = bytes.fromhex(content_of(proved(row, digest)))
+    except DamagedRow:
+        content = b""  # a resend will be called a conflict and kept, which is safe
+    where = (position // RUN, key, position)
+    ledger.counters["remembered"] += ledger.connection.execute(
+        SQL["settle_seen"], (content, *where)
+    ).rowcount
+    ledger.connection.execute(SQL["delete_event"], (position,))
+    ledger.connection.execute(SQL["delete_outcome"], (position,))
+    ledger.tally(stage, -1)
+    ledger.counters["pruned"] += 1
+
+
+def _forget_oldest_run(ledger: Ledger) -> None:
+    connection = ledger.connection
+    row = connection.execute(SQL["oldest_settled_run"]).fetchone()
+    if row is None:
+        ledger.counters["remembered"] = 0
+        return
+    forgotten = connection.execute(SQL["forget_run"], row).rowcount
+    ledger.counters["remembered"] -= forgotten
+    ledger.counters["forgotten"] += forgotten

@@ -1,0 +1,44 @@
+"""Loads the outbox's SQL: named statements and numbered migrations."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from importlib.resources import files
+
+from edge_contract.errors import NeedsOperator
+
+_HERE = files("edge_agent.outbox")
+
+
+def _named(text: str) -> dict[str, str]:
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+#: Every statement of ``queries.sql`` by name.
+SQL = _named(_HERE.joinpath("queries.sql").read_text("utf-8"))
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Number and script of each migration, ascending."""
+    found = [one for one in _HERE.joinpath("schema").iterdir() if one.name.endswith(".sql")]
+    return sorted((int(one.name[:4]), one.read_text("utf-8")) for one in found)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version, each migration whole or not at all."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    steps = migrations()
+    newest = steps[-1][0]
+    if version > newest:
+        raise NeedsOperator(
+            "outbox_newer",
+            f"The outbox has schema version {version}; this agent knows up to {newest}.",
+            "Install the newer agent again; nothing was changed.",
+        )
+    for number, script in steps:
+        if number > version:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
