@@ -55,6 +55,9 @@ class DeviceStatus(BaseModel):
     boot: Annotated[int, Field(ge=0)] | None = None
     time: Instant | None = None
     """The device's clock when it sent this: lets the agent measure its offset."""
+    heard: Instant | None = None
+    """The newest ``time`` of the agent's status that the device has heard. The round trip bounds
+    how late this status can be, and so how surely the clock's offset is known."""
     waits_for_feedback: bool = True
     """False for a device that forgets an event without the acknowledgement: listed as at risk."""
 

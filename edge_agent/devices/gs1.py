@@ -1,0 +1,195 @@
+"""Reads what a barcode says in the language of GS1, once, at the edge.
+
+``biip`` knows the application identifiers and their formats. It is called element by element and
+never trusted not to raise; what it cannot read is skipped with a warning as far as the GS1 General
+Specifications let its end be known (predefined lengths, section 7.8; the group separator
+otherwise). A barcode that is not clearly GS1 gives ``None``: a location label ``10A-04`` is no lot.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from biip import ParseError
+from biip.gs1_application_identifiers import GS1ApplicationIdentifier
+from biip.gs1_digital_link_uris import GS1DigitalLinkURI
+from biip.gs1_element_strings import GS1ElementString
+from biip.gtin import Gtin
+from pydantic import ValidationError
+
+from edge_contract.gs1 import Gs1
+
+GROUP_SEPARATOR = "\x1d"
+
+#: AIM symbology identifiers whose data is a GS1 element string (General Specifications 5.1.2).
+_GS1_SYMBOLS = frozenset({"]C1", "]e0", "]e1", "]e2", "]d2", "]Q3", "]J1"})
+#: AIM symbology identifiers of EAN and UPC symbols: the data is a GTIN.
+_GTIN_SYMBOLS = frozenset({"]E0", "]E4", "]I1"})
+#: Characters of elements with a predefined length, identifier included, by its first two digits.
+_PREDEFINED = {
+    "00": 20,
+    "01": 16,
+    "02": 16,
+    "03": 16,
+    "04": 18,
+    "20": 4,
+    "41": 16,
+    **{str(ai): 8 for ai in range(11, 20)},
+    **{str(ai): 10 for ai in range(31, 37)},
+}
+#: Measures by the first three digits of their identifier, most wanted first (UN/ECE Rec 20).
+_MEASURES = (
+    *(("310", "KGM"), ("320", "LBR"), ("357", "ONZ"), ("330", "KGM"), ("340", "LBR")),
+    *(("315", "LTR"), ("316", "MTQ"), ("311", "MTR"), ("314", "MTK")),
+)
+#: Identifiers that say something *about* an item, which another identifier must name.
+_ATTRIBUTES = frozenset({"10", "11", "13", "15", "17", "21", "30", "37"})
+_ITEM_KEYS = frozenset({"00", "01", "02", "03", "8006", "8026"})
+
+
+def read_gs1(barcode: str) -> Gs1 | None:
+    """What ``barcode`` says, or ``None`` when it is not GS1. Never raises."""
+    return _read(barcode)
+
+
+@lru_cache(maxsize=20_000)  # a parse takes half a millisecond, and a shift scans the same labels
+def _read(barcode: str) -> Gs1 | None:
+    symbol, text = (barcode[:3], barcode[3:]) if barcode.startswith("]") else ("", barcode)
+    if symbol in _GTIN_SYMBOLS:
+        return _plain_gtin(text)
+    if text[:8].lower().startswith(("http://", "https://")):
+        return _digital_link(text)
+    if symbol not in _GS1_SYMBOLS and (symbol or not _looks_like_elements(text)):
+        return None
+    elements, warnings = _elements(text)
+    # Without the symbology identifier only a complete reading counts: else it is some other text.
+    if not elements or (warnings and symbol not in _GS1_SYMBOLS):
+        return None
+    return _resolve(elements, warnings)
+
+
+def _plain_gtin(text: str) -> Gs1 | None:
+    if not (text.isascii() and text.isdigit() and len(text) in (8, 12, 13, 14)):
+        return None
+    try:
+        Gtin.parse(text)
+    except ParseError:
+        return Gs1(gtin=text.zfill(14), warnings=(f"the check digit of {text} is wrong",))
+    return Gs1(gtin=text.zfill(14))
+
+
+def _digital_link(uri: str) -> Gs1 | None:
+    try:
+        if not urlsplit(uri).netloc:
+            return None
+        link = GS1DigitalLinkURI.parse(uri)
+    except (ParseError, ValueError, IndexError, KeyError):
+        return None
+    return _resolve(list(link.element_strings), []) if link.element_strings else None
+
+
+def _looks_like_elements(text: str) -> bool:
+    """A symbology identifier is missing: is this an element string and nothing else?"""
+    text = text.lstrip(GROUP_SEPARATOR)
+    if GROUP_SEPARATOR in text:
+        return True
+    length = {"00": 18, "01": 14, "02": 14}.get(text[:2])
+    if length is None or len(text) < 2 + length:
+        return False
+    key = text[2 : 2 + length]
+    return key.isascii() and key.isdigit() and _check_digit_fits(key)
+
+
+def _check_digit_fits(digits: str) -> bool:
+    """The GS1 check digit: weights 3 and 1 from the right, General Specifications 7.9."""
+    total = sum(int(d) * (1 if i % 2 == 0 else 3) for i, d in enumerate(reversed(digits)))
+    return total % 10 == 0
+
+
+def _elements(text: str) -> tuple[list[GS1ElementString], list[str]]:
+    """The elements of an element string, and what is odd about it."""
+    elements: list[GS1ElementString] = []
+    warnings: list[str] = []
+    rest = text.lstrip(GROUP_SEPARATOR)
+    while rest:
+        chunk, _, after = rest.partition(GROUP_SEPARATOR)
+        try:
+            identifier = GS1ApplicationIdentifier.extract(chunk)
+            if identifier.separator_required:
+                # extract() would cut a value that is too long and read on in the middle of it
+                element = GS1ElementString.parse(chunk)
+                rest = after
+            else:
+                element = GS1ElementString.extract(chunk)
+                rest = rest[len(identifier.ai) + len(element.value) :]
+            elements.append(element)
+        except (ParseError, ValueError, IndexError, KeyError, ArithmeticError):
+            length = _PREDEFINED.get(chunk[:2])
+            if length is not None and len(chunk) >= length:
+                warnings.append(f"cannot read {chunk[:length]!r}")
+                rest = rest[length:]
+            else:
+                warnings.append(f"cannot read {chunk[:40]!r}")
+                rest = after
+        rest = rest.lstrip(GROUP_SEPARATOR)
+    return elements, warnings
+
+
+def _resolve(elements: list[GS1ElementString], warnings: list[str]) -> Gs1 | None:
+    ais: dict[str, str] = {}
+    found: dict[str, GS1ElementString] = {}
+    for element in elements:
+        ai = element.ai.ai
+        if ai in ais and ais[ai] != element.value:
+            warnings.append(f"({ai}) says both {ais[ai]!r} and {element.value!r}: neither is used")
+            found.pop(ai, None)
+            continue
+        ais[ai] = element.value
+        found[ai] = element
+        if element.gtin_error or element.sscc_error:
+            warnings.append(f"the check digit of ({ai}) {element.value} is wrong")
+    warnings += [
+        f"({ai}) stands without the item it belongs to"
+        for ai in sorted(_ATTRIBUTES & ais.keys())
+        if not _ITEM_KEYS & ais.keys()
+    ]
+    weight, unit = _measure(found)
+    try:
+        return Gs1(
+            gtin=_value(found, "01"),
+            content=_value(found, "02"),
+            lot=_value(found, "10"),
+            serial=_value(found, "21"),
+            sscc=_value(found, "00"),
+            count=_count(found),
+            weight=weight,
+            weight_uom=unit,
+            expiry=found["17"].date if "17" in found else None,
+            best_before=found["15"].date if "15" in found else None,
+            ais=ais,
+            warnings=tuple(warnings),
+        )
+    except ValidationError as error:  # what biip reads and the contract does not take
+        field = ".".join(str(part) for part in error.errors()[0]["loc"])
+        return Gs1(ais=ais, warnings=(*warnings, f"{field} is outside what the contract takes"))
+
+
+def _value(found: dict[str, GS1ElementString], ai: str) -> str | None:
+    return found[ai].value if ai in found else None
+
+
+def _count(found: dict[str, GS1ElementString]) -> Decimal | None:
+    for ai in ("37", "30"):
+        if ai in found and found[ai].value.isdigit():
+            return Decimal(int(found[ai].value))
+    return None
+
+
+def _measure(found: dict[str, GS1ElementString]) -> tuple[Decimal | None, str | None]:
+    for start, unit in _MEASURES:
+        for ai, element in found.items():
+            if len(ai) == 4 and ai.startswith(start) and element.decimal is not None:
+                return element.decimal, unit
+    return None, None

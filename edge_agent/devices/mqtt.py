@@ -1,0 +1,378 @@
+"""The MQTT link: from a device's publish to its acknowledgement, on one thread.
+
+The way of a burst, measured to be both the safest and the fastest (facts on durability):
+
+1. read what the socket has, up to a bound;
+2. hand it to the outbox and wait for the one commit;
+3. publish the feedback (``stored``), then acknowledge to the broker, in order of arrival.
+
+Invariants: nothing is acknowledged before its commit, nothing on another connection than its own,
+and nothing after an error; what is not acknowledged the broker sends again, and what a device
+does not hear confirmed it sends again, so every failure here ends in a duplicate, never in a loss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import ValidationError
+
+from edge_agent.devices.complaints import claimed_id
+from edge_agent.devices.feedback import Outgoing, answer, refusal
+from edge_agent.devices.intake import device_of, read_event
+from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally, full_jitter
+from edge_agent.devices.mqtt_session import Packet, Session
+from edge_agent.devices.presence import Presence
+from edge_agent.devices.settings import MqttSettings
+from edge_agent.outbox.port import Appended, IntakeRefused, Reading, Unreadable
+from edge_contract import killpoint
+from edge_contract.errors import EdgeError
+from edge_contract.mqtt import AGENT_STATUS_TOPIC, AgentStatus, DeviceStatus, Feedback
+
+_log = logging.getLogger(__name__)
+
+Item = Reading | Unreadable
+Uplink = Literal["up", "down", "unknown"]
+
+#: So long without a message, with everything acknowledged, means that no backlog is left.
+_QUIET_MS = 100
+
+
+class MqttLink:
+    """Drives the connection to the site's broker from a thread of its own."""
+
+    name = "mqtt"
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        append: AppendBlocking,
+        presence: Presence,
+        clock: Clock,
+        *,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``append`` is called on the link's thread only and returns after the commit."""
+        self._settings = settings
+        self._append = append
+        self._presence = presence
+        self._clock = clock
+        self._chance = chance
+        self._tally = Tally("mqtt", "mqtt", clock)
+        self._outgoing = Outgoing(settings.feedback_queue)
+        self._session: Session | None = None
+        self._held: list[tuple[Packet, Item | None]] = []
+        """Read and not stored yet, because the outbox refused them; with what they were read as."""
+        self._refused = ""
+        self._retry_at = 0.0
+        self._status_at = 0.0
+        self._uplink: Uplink = "unknown"
+        self._seen_session = False
+        self._max_age = timedelta(days=settings.max_event_age_days)
+        self._stopping = threading.Event()
+        self._awake, self._waker = socket.socketpair()
+        for end in (self._awake, self._waker):
+            end.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="mqtt-link", daemon=True)
+
+    # For the app, from any thread
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Say ``offline``, leave the broker in order and end the thread. Stores nothing more."""
+        self._stopping.set()
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        if not self._thread.is_alive():
+            self._awake.close()
+            self._waker.close()
+            self._tally.set("stopped")
+
+    def state(self) -> LinkState:
+        return self._tally.state()
+
+    @property
+    def intake(self) -> tuple[Literal["open", "refused"], str]:
+        """Whether events are being stored, and if not, why."""
+        return ("refused", self._refused) if self._refused else ("open", "")
+
+    def send_feedback(self, device: str, feedback: Feedback) -> None:
+        """Tell a device what became of an event. Never blocks; see :class:`Outgoing` when full."""
+        self._tell(device, feedback.model_dump_json().encode())
+        self._wake()
+
+    def set_uplink(self, uplink: Uplink) -> None:
+        """Shown in the agent's status, at once when it changed."""
+        if uplink != self._uplink:
+            self._uplink = uplink
+            self._status_at = 0.0
+            self._wake()
+
+    def _wake(self) -> None:
+        # full means that it is about to wake; closed means that it has ended
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+    # The thread
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                self._session = Session(self._settings, self._status_payload("offline"))
+                self._serve(self._session)
+            except (OSError, EdgeError) as error:
+                self._tally.set("down", f"The broker cannot be reached: {error}")
+            except Exception as error:  # noqa: BLE001 - an end of this thread would be silent
+                _log.exception("The MQTT link failed and connects again")
+                self._tally.count("failures")
+                self._tally.set("fault", f"The MQTT link failed: {error!r}. Report this defect.")
+            attempt = 0 if self._leave() else attempt + 1
+            if not self._stopping.is_set():
+                cap = self._settings.reconnect_max_s
+                self._stopping.wait(full_jitter(attempt, self._chance(), base=0.5, cap=cap))
+
+    def _leave(self) -> bool:
+        """Forget the connection; true when it had been up."""
+        session, self._session = self._session, None
+        if session is None:
+            return False
+        session.close("The link gave the connection up.")
+        self._outgoing.give_back(session.unconfirmed())
+        self._presence.all_offline()
+        if self._tally.health == "up" or session.connected:
+            self._tally.set("down", session.ended or "")
+            self._tally.count("disconnects")
+        elif session.ended:
+            self._tally.set("down", session.ended)
+        return session.connected
+
+    def _serve(self, session: Session) -> None:
+        """Drive one connection until it ends or the link stops."""
+        give_up = time.monotonic() + self._settings.connect_timeout_s
+        poll = select.poll()
+        poll.register(self._awake, select.POLLIN)
+        welcomed = quiet = False
+        while session.alive and not self._stopping.is_set():
+            writing = select.POLLOUT if session.wants_write() else 0
+            poll.register(session.fileno(), select.POLLIN | writing)
+            more = session.has_input() and not self._held
+            if not poll.poll(0 if more else _QUIET_MS) and session.subscribed and not self._held:
+                quiet = True  # the backlog is over: what comes now was sent now
+            self._drain_wakes()
+            # While intake is refused reading goes on, to keep the connection: what can come in
+            # without our acknowledgement is bounded by the receive maximum.
+            burst = self._settings.burst
+            session.read(self._settings.receive_maximum if self._held else burst)
+            if session.connected and not welcomed:
+                welcomed = True
+                self._welcome(session)
+            if not session.connected and time.monotonic() > give_up:
+                raise TimeoutError("it accepted the connection and did not answer CONNECT")
+            self._take_in(session, fresh=quiet)
+            self._announce(session)
+            session.send(self._outgoing)
+            session.service()
+        if self._stopping.is_set() and session.connected:
+            session.publish(AGENT_STATUS_TOPIC, self._status_payload("offline"), retain=True)
+            session.service()
+            session.disconnect()
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._awake.recv(4096):
+                pass
+
+    def _welcome(self, session: Session) -> None:
+        """The broker answered: note whether it still knew us."""
+        self._tally.count("connects")
+        self._status_at = 0.0
+        if session.session_present:
+            # what it had sent us and we had not acknowledged it sends again
+            self._held.clear()
+        elif self._seen_session:
+            del self._held[: -self._settings.receive_maximum]
+            self._tally.count("sessions_lost")
+            _log.warning(
+                "The broker lost the agent's session: what it held for the agent may be missing. "
+                "Devices that wait for feedback send it again; at risk: %s",
+                ", ".join(self._presence.at_risk()) or "none",
+            )
+        self._seen_session = True
+        self._show_health()
+
+    def _show_health(self) -> None:
+        if self._refused:
+            self._tally.set("refused", self._refused)
+        elif self._session is not None and self._session.connected:
+            self._tally.set("up")
+
+    # Intake
+
+    def _take_in(self, session: Session, *, fresh: bool) -> None:
+        """Read, store, answer and acknowledge what is there."""
+        arrived = [(packet, self._read(packet, fresh)) for packet in session.packets]
+        session.packets.clear()
+        if arrived:
+            killpoint.reached("intake.after_read")
+        if self._held:
+            self._hold(arrived, self._refused)
+            if time.monotonic() < self._retry_at:
+                return
+            arrived, self._held = self._held, []
+        size = self._settings.burst
+        for start in range(0, len(arrived), size):
+            if not self._store(session, arrived[start : start + size]):
+                self._hold(arrived[start + size :], self._refused)
+                return
+
+    def _store(self, session: Session, burst: list[tuple[Packet, Item | None]]) -> bool:
+        """One burst, one commit. False when the outbox would not have it; then it is held."""
+        items = [item for _, item in burst if item is not None]
+        killpoint.reached("intake.before_append")
+        try:
+            results = self._append(items) if items else []
+        except IntakeRefused as refused:
+            self._refuse(burst, str(refused))
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was acknowledged
+            _log.exception("The outbox failed; the burst is kept and offered again")
+            self._tally.count("append_failures")
+            self._refuse(burst, f"The outbox failed: {error}. Look at the agent's log.")
+            return False
+        killpoint.reached("intake.after_commit")
+        self._reopen()
+        self._answer(burst, results)
+        for packet, _ in burst:
+            killpoint.reached("intake.before_ack")
+            if not session.acknowledge(packet):
+                self._tally.count("late_acks")
+        session.service()
+        killpoint.reached("intake.after_ack")
+        return True
+
+    def _answer(self, burst: list[tuple[Packet, Item | None]], results: list[Appended]) -> None:
+        outcome = iter(results)
+        for packet, item in burst:
+            if item is None:
+                continue
+            appended = next(outcome)
+            self._tally.count(appended.result)
+            if not is_event(packet):
+                continue  # a state that the agent noted by itself: nobody waits for an answer
+            claimed = claimed_id(packet.payload) if isinstance(item, Unreadable) else None
+            self._tell(item.device, answer(item, appended, claimed))
+
+    def _tell(self, device: str, payload: bytes) -> None:
+        if not self._outgoing.put(device, payload):
+            self._tally.count("feedback_dropped")
+
+    def _read(self, packet: Packet, fresh: bool) -> Item | None:
+        """What a packet says; ``None`` when there is nothing in it to be stored."""
+        now = self._clock()
+        device = device_of(packet.topic, "status")
+        try:
+            if device is not None:
+                return self._read_status(packet, device, fresh and not packet.retained)
+            item = read_event(
+                packet.topic,
+                packet.payload,
+                now,
+                self._presence.clock_of,
+                size=packet.size,
+                max_age=self._max_age,
+            )
+            if isinstance(item, Reading):
+                self._presence.heard_event(item.device, item.event, now, fresh=fresh)
+        except Exception as error:  # noqa: BLE001 - a payload must never stop its neighbours
+            _log.exception("A payload could not be read; it is quarantined")
+            message = f"The agent failed while it read this payload: {error!r}. Report this defect."
+            name = device_of(packet.topic, "event") or device or ""
+            return Unreadable(
+                name, packet.topic, packet.payload, packet.size, "agent_fault", message, now
+            )
+        return item
+
+    def _read_status(self, packet: Packet, device: str, fresh: bool) -> Item | None:
+        if device == "agent" or not packet.payload:
+            return None
+        now = self._clock()
+        try:
+            status = DeviceStatus.model_validate_json(packet.payload)
+        except ValidationError as error:
+            self._tally.count("bad_statuses")
+            if packet.retained:  # it was quarantined when it was news
+                return None
+            found = error.errors(include_url=False)[0]
+            where = ".".join(map(str, found["loc"]))
+            message = f"The device's status cannot be read: {where} {found['msg']}."
+            return Unreadable(
+                device, packet.topic, packet.payload, packet.size, "bad_status", message, now
+            )
+        return self._presence.heard_status(device, status, now, fresh=fresh)
+
+    # Refusal
+
+    def _refuse(self, burst: list[tuple[Packet, Item | None]], reason: str) -> None:
+        self._retry_at = time.monotonic() + self._settings.retry_s
+        if reason != self._refused:
+            self._refused = reason
+            self._status_at = 0.0
+            self._tally.count("refusals")
+            _log.warning("Intake is refused: %s", reason)
+        self._show_health()
+        self._hold(burst, reason)
+
+    def _hold(self, burst: list[tuple[Packet, Item | None]], reason: str) -> None:
+        """Keep what is not stored, unacknowledged, and tell its devices once."""
+        for packet, item in burst:
+            if not packet.qos and len(self._held) >= self._settings.receive_maximum:
+                self._tally.count("refused_unkept")  # nothing bounds QoS 0 but this
+            else:
+                self._held.append((packet, item))
+            if not packet.told and isinstance(item, Reading) and is_event(packet):
+                packet.told = True
+                self._tell(item.device, refusal(item.event.id, reason))
+
+    def _reopen(self) -> None:
+        if self._refused:
+            self._refused = ""
+            self._status_at = 0.0
+            _log.warning("Intake is open again")
+            self._show_health()
+
+    # Status
+
+    def _announce(self, session: Session) -> None:
+        now = time.monotonic()
+        if session.connected and now >= self._status_at:
+            payload = self._status_payload("online")
+            if session.publish(AGENT_STATUS_TOPIC, payload, retain=True):
+                self._status_at = now + self._settings.status_interval_s
+
+    def _status_payload(self, state: Literal["online", "offline"]) -> bytes:
+        intake, reason = self.intake if state == "online" else ("refused", "The agent is offline.")
+        status = AgentStatus(
+            state=state,
+            intake=intake,
+            reason=reason,
+            uplink=self._uplink,
+            time=self._clock() if state == "online" else None,
+        )
+        return status.model_dump_json().encode()
+
+
+def is_event(packet: Packet) -> bool:
+    return device_of(packet.topic, "event") is not None

@@ -1,0 +1,236 @@
+"""One connection to the broker, driven by the thread that made it.
+
+A session object lives as long as its connection and is never used again, so an acknowledgement
+cannot reach a connection other than the one its message came in on: paho itself checks neither
+the connection nor the order, and a late one would acknowledge a message nobody has stored.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from paho.mqtt.client import MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge_agent.devices.buffered import BufferedClient, BufferedSocket
+from edge_agent.devices.feedback import Outgoing
+from edge_agent.devices.settings import MqttSettings, MqttTls
+from edge_contract.errors import Retryable
+from edge_contract.event import MAX_EVENT_BYTES
+from edge_contract.mqtt import AGENT_STATUS_TOPIC, EVENT_FILTER, STATUS_FILTER
+
+#: Most answers that may be on their way to the broker unacknowledged, if it allows as many.
+_WINDOW = 1000
+
+
+@dataclass(slots=True)
+class Packet:
+    """One message as it came in. Its payload is cut to what an event may have."""
+
+    session: Session
+    topic: str
+    payload: bytes
+    size: int
+    mid: int
+    qos: int
+    retained: bool
+    told: bool = False
+    """Its device heard that it is refused for now."""
+
+
+class Session:
+    """A connection from CONNECT to its end. Every method belongs to one thread."""
+
+    def __init__(self, settings: MqttSettings, offline: bytes) -> None:
+        """Open the socket and send CONNECT; raises OSError. ``offline`` is the last will."""
+        self.connected = False
+        self.subscribed = False
+        self.session_present = False
+        self.ended: str | None = None
+        """Why the connection is over, as a sentence."""
+        self.packets: deque[Packet] = deque()
+        self._flight: dict[int, tuple[str, bytes]] = {}
+        self._window = _WINDOW
+        self._client = client = BufferedClient(
+            CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5, manual_ack=True
+        )
+        client.max_inflight_messages_set(0)  # bounded by _window: paho's own bound is quadratic
+        client.connect_timeout = settings.connect_timeout_s
+        if settings.username is not None:
+            client.username_pw_set(settings.username, settings.password_text())
+        if settings.tls is not None:
+            client.tls_set_context(_tls_context(settings.tls))
+        client.will_set(AGENT_STATUS_TOPIC, offline, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        # With this set paho only queues what it sends; service() writes it in one piece.
+        client.on_socket_register_write = lambda *_: None
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho
+        properties.SessionExpiryInterval = settings.session_expiry_s
+        properties.ReceiveMaximum = settings.receive_maximum
+        client.connect(
+            settings.host,
+            settings.port,
+            settings.keepalive_s,
+            clean_start=False,
+            properties=properties,
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self.ended is None and self._client.socket() is not None
+
+    @property
+    def _socket(self) -> BufferedSocket | None:
+        return self._client.buffered
+
+    def fileno(self) -> int:
+        return self._socket.fileno() if self._socket else -1
+
+    def has_input(self) -> bool:
+        """Whether something can be read at once, though the kernel's socket may be empty."""
+        return self._socket is not None and self._socket.readable()
+
+    def wants_write(self) -> bool:
+        return bool(self._socket and self._socket.unsent) or self._client.want_write()
+
+    def read(self, most: int) -> None:
+        """Read what the socket has, until ``most`` packets wait in :attr:`packets`."""
+        while self.alive and self._socket is not None and len(self.packets) < most:
+            if not self._socket.readable():
+                return
+            self._client.loop_read()
+
+    def service(self) -> None:
+        """Write what waits to be written, and keep the connection alive."""
+        if self.alive:
+            self._client.loop_write()
+        if self._socket is not None and self.alive:
+            try:
+                self._socket.flush()
+            except OSError as error:
+                self.close(f"The connection broke while writing: {error}.")
+        if self.alive:
+            self._client.loop_misc()
+
+    def acknowledge(self, packet: Packet) -> bool:
+        """Queue the PUBACK of a packet of *this* session; false when it is too late for that."""
+        if packet.session is not self or not self.alive:
+            return False
+        if packet.qos:
+            self._client.ack(packet.mid, packet.qos)
+        return True
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Hand the broker as much of ``outgoing`` as its window allows."""
+        room = self._window - len(self._flight)
+        if room <= 0 or not self.connected:
+            return
+        items = outgoing.take(room)
+        for index, (topic, payload) in enumerate(items):
+            if not self.publish(topic, payload):
+                outgoing.give_back(items[index:])
+                return
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Publish with QoS 1; false when the connection or a packet id is not to be had."""
+        if not self.alive:
+            return False
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        if info.rc:
+            return False
+        if not retain:
+            self._flight[info.mid] = (topic, payload)
+        return True
+
+    def unconfirmed(self) -> list[tuple[str, bytes]]:
+        """What was published and not acknowledged by the broker: to be sent again."""
+        return list(self._flight.values())
+
+    def disconnect(self) -> None:
+        """Leave in order; the broker keeps the session."""
+        if self.alive:
+            self._client.disconnect()
+            self._client.loop_write()
+        self.close("The agent left.")
+
+    def close(self, why: str) -> None:
+        if self.ended is None:
+            self.ended = why
+        if self._socket is not None:
+            self._socket.close()
+
+    # Callbacks of paho: they note and do nothing else, because what they raise ends its loop.
+
+    def _on_connect(
+        self, client: Any, data: Any, flags: Any, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self.ended = (
+                f"The broker refused the connection: {reason.getName()}. "
+                "Check username, password_file and the broker's users."
+            )
+            return
+        self.session_present = bool(flags.session_present)
+        limit = getattr(properties, "ReceiveMaximum", None)
+        self._window = min(_WINDOW, limit) if limit else _WINDOW
+        self.connected = True
+        client.subscribe(
+            [
+                (EVENT_FILTER, SubscribeOptions(qos=1, noLocal=True, retainHandling=2)),
+                (STATUS_FILTER, SubscribeOptions(qos=1, noLocal=True)),
+            ]
+        )
+
+    def _on_subscribe(
+        self, client: Any, data: Any, mid: int, reasons: list[ReasonCode], properties: Any
+    ) -> None:
+        refused = [reason for reason in reasons if reason.is_failure]
+        if refused:
+            self.ended = (
+                f"The broker refused the subscription to {EVENT_FILTER}: {refused[0].getName()}. "
+                "Let its access list allow the agent to read it."
+            )
+        self.subscribed = not refused
+
+    def _on_disconnect(
+        self, client: Any, data: Any, flags: Any, reason: ReasonCode, properties: Any
+    ) -> None:
+        if self.ended is None:
+            self.ended = f"The connection to the broker ended: {reason.getName()}."
+
+    def _on_message(self, client: Any, data: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        payload = message.payload
+        size = len(payload)
+        if size > MAX_EVENT_BYTES:
+            payload = payload[:MAX_EVENT_BYTES]
+        self.packets.append(
+            Packet(self, topic, bytes(payload), size, message.mid, message.qos, message.retain)
+        )
+
+    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        self._flight.pop(mid, None)
+
+
+def _tls_context(tls: MqttTls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise Retryable(f"The TLS files of the broker connection cannot be read: {error}") from None
+    return context
