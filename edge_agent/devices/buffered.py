@@ -93,6 +93,11 @@ class BufferedSocket:
             self.flush()
         self._socket.close()
 
+    def discard(self) -> None:
+        """Close without a word, as a device does that walks out of the Wi-Fi."""
+        self._outward.clear()
+        self.close()
+
     def _fill(self) -> None:
         self._position = 0
         self._inward = b""

@@ -29,6 +29,10 @@ def answer(item: Reading | Unreadable, appended: Appended, claimed: UUID | None)
     if appended.result == "conflict":
         meaning, remedy = REFUSALS["content_conflict"]
         return _text(item.event.id, "quarantined", "content_conflict", f"{meaning} {remedy}")
+    if appended.result == "quarantined":
+        return _text(
+            item.event.id, "quarantined", "bad_value", "The outbox cannot keep this event."
+        )
     if item.event.id is None:
         return Feedback(event=None, stage="stored", ok=True, tone="good").model_dump_json().encode()
     return stored_payload(item.event.id)

@@ -1,0 +1,1 @@
+"""Simulated devices that behave as the contract asks: for the demo, tests and training."""

@@ -1,0 +1,318 @@
+"""A handheld that forgets an event only when it hears ``stored``.
+
+It keeps what it scanned, publishes a window of it in order, sends again what it did not hear
+confirmed, and can walk out of the Wi-Fi and back. One thread drives its connection; every public
+method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+from uuid import UUID, uuid4
+
+from paho.mqtt.client import MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge_agent.devices.buffered import BufferedClient
+from edge_contract.mqtt import (
+    AGENT_STATUS_TOPIC,
+    AgentStatus,
+    DeviceStatus,
+    Feedback,
+    event_topic,
+    feedback_topic,
+    status_topic,
+)
+from edge_contract.scalars import instant_text
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Handheld:
+    """One simulated handheld; a context manager that is in the Wi-Fi from the start.
+
+    ``clock`` is the device's own clock and may be wrong. ``window`` is how many events may be
+    published and unconfirmed at once; ``resend_after_s`` is when it loses patience.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        host: str,
+        port: int,
+        *,
+        password: str | None = None,
+        clock: Callable[[], datetime] = _system_clock,
+        boot: int = 1,
+        window: int = 200,
+        resend_after_s: float = 5.0,
+        waits_for_feedback: bool = True,
+        tells_time: bool = True,
+    ) -> None:
+        self.device = device
+        self.boot = boot
+        self.feedback: list[Feedback] = []
+        """Everything it heard, in order."""
+        self.sent = 0
+        """Publishes of events so far, repeats included."""
+        self._address = (host, port)
+        self._password = password
+        self._clock = clock
+        self._window = window
+        self._resend_after_s = resend_after_s
+        self._waits = waits_for_feedback
+        self._tells_time = tells_time
+        self._lock = threading.Condition()
+        self._waiting: dict[UUID, bytes] = {}
+        """Scanned and not confirmed, in order."""
+        self._sent_at: dict[UUID, float] = {}
+        self._confirmed: dict[UUID, None] = {}
+        self._refused: dict[UUID, Feedback] = {}
+        self._seq = 0
+        self._agent: AgentStatus | None = None
+        self._heard: datetime | None = None
+        self._answered: datetime | None = None
+        self._in_range = True
+        self._online = False
+        self._closing = False
+        self._client: BufferedClient | None = None
+        self._awake, self._waker = socket.socketpair()
+        for end in (self._awake, self._waker):
+            end.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name=f"handheld-{device}", daemon=True)
+
+    def __enter__(self) -> Handheld:
+        self._thread.start()
+        self._await(lambda: self._online, 15, "connected to the broker")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        self._wake()
+        self._thread.join(10)
+        self._awake.close()
+        self._waker.close()
+
+    # What its user does
+
+    def scan(self, event: dict[str, Any]) -> UUID:
+        """Record an event and send it when it can. ``id``, ``time`` and ``seq`` are filled in
+        when absent; returns the id."""
+        with self._lock:
+            self._seq = max(self._seq + 1, event.get("seq") or 0)
+            event = {"id": str(uuid4()), "seq": self._seq, **event}
+            event.setdefault("time", instant_text(self._clock()))
+            identity = UUID(str(event["id"]))
+            self._waiting[identity] = json.dumps(event, default=str).encode()
+        self._wake()
+        return identity
+
+    def leave(self) -> None:
+        """Walk out of the Wi-Fi: the connection is cut without a word."""
+        self._in_range = False
+        self._wake()
+        self._await(lambda: not self._online, 10, "gone from the broker")
+
+    def rejoin(self, timeout: float = 30.0) -> None:
+        """Walk back in and wait until it is connected; it then sends what waits."""
+        self._in_range = True
+        self._wake()
+        self._await(lambda: self._online, timeout, "connected to the broker")
+
+    def wait_confirmed(self, timeout: float = 30.0) -> None:
+        """Wait until nothing is unconfirmed; raises TimeoutError."""
+        self._await(lambda: not self._waiting, timeout, "confirmed in everything")
+
+    # What it knows
+
+    @property
+    def online(self) -> bool:
+        return self._online
+
+    @property
+    def unconfirmed(self) -> list[UUID]:
+        """Ids it still keeps, oldest first."""
+        with self._lock:
+            return list(self._waiting)
+
+    @property
+    def confirmed(self) -> list[UUID]:
+        """Ids it heard ``stored`` for, in the order it heard."""
+        with self._lock:
+            return list(self._confirmed)
+
+    @property
+    def quarantined(self) -> dict[UUID, Feedback]:
+        """Ids the agent could not make sense of, with what it said."""
+        with self._lock:
+            return dict(self._refused)
+
+    @property
+    def agent(self) -> AgentStatus | None:
+        """The agent's status as it heard it last."""
+        return self._agent
+
+    # Its thread
+
+    def _run(self) -> None:
+        while not self._closing:
+            if self._in_range:
+                with contextlib.suppress(OSError):
+                    self._stay_connected()
+                self._set_online(False)
+            select.select([self._awake], [], [], 0.1)
+            self._drain_wakes()
+
+    def _stay_connected(self) -> None:
+        client = self._client = BufferedClient(
+            CallbackAPIVersion.VERSION2, f"handheld-{self.device}", protocol=MQTTv5
+        )
+        client.max_inflight_messages_set(0)
+        client.username_pw_set(self.device, self._password)
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        client.on_socket_register_write = lambda *_: None
+        client.will_set(status_topic(self.device), self._status("offline"), qos=1, retain=True)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho
+        properties.SessionExpiryInterval = 24 * 3600
+        client.connect(*self._address, keepalive=20, clean_start=False, properties=properties)
+        sock = client.buffered
+        while sock is not None and client.socket() is not None:
+            if not self._in_range:
+                sock.discard()
+                return
+            if self._closing:
+                if self._online:
+                    client.publish(status_topic(self.device), self._status("offline"), 1, True)
+                client.disconnect()
+                client.loop_write()
+                sock.close()
+                return
+            if not sock.readable():
+                writing = [sock] if sock.unsent or client.want_write() else []
+                select.select([sock, self._awake], writing, [], 0.1)
+            self._drain_wakes()
+            for _ in range(500):
+                if client.socket() is None or not sock.readable():
+                    break
+                client.loop_read()
+            if self._online:
+                self._send_due(client)
+            client.loop_write()
+            if client.socket() is not None:
+                sock.flush()
+            client.loop_misc()
+
+    def _send_due(self, client: BufferedClient) -> None:
+        """Publish, in order, what was never sent on this connection or waited too long."""
+        open_ = self._agent is None or self._agent.intake == "open"
+        now = time.monotonic()
+        patience = self._resend_after_s
+        with self._lock:
+            due: list[tuple[UUID, bytes]] = []
+            for number, (identity, payload) in enumerate(self._waiting.items()):
+                if number >= self._window:
+                    break
+                sent = self._sent_at.get(identity)
+                # While intake is refused it only knocks now and then.
+                if (sent is None and open_) or (sent is not None and now - sent > patience):
+                    due.append((identity, payload))
+                elif sent is None and not open_:
+                    self._sent_at[identity] = now
+            for identity, _ in due:
+                self._sent_at[identity] = now
+        for _, payload in due:
+            client.publish(event_topic(self.device), payload, qos=1)
+            self.sent += 1
+
+    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            return
+        client.subscribe([(feedback_topic(self.device), 1), (AGENT_STATUS_TOPIC, 1)])
+        with self._lock:
+            self._sent_at.clear()
+        self._publish_status(client)
+        self._set_online(True)
+
+    def _on_message(self, client: Any, data: Any, message: MQTTMessage) -> None:
+        if message.topic == AGENT_STATUS_TOPIC:
+            self._hear_agent(client, AgentStatus.model_validate_json(message.payload), message)
+            return
+        feedback = Feedback.model_validate_json(message.payload)
+        with self._lock:
+            self.feedback.append(feedback)
+            identity = feedback.event
+            if identity is not None and feedback.stage != "refused":
+                self._waiting.pop(identity, None)
+                self._sent_at.pop(identity, None)
+                if feedback.stage == "quarantined":
+                    self._refused[identity] = feedback
+                elif feedback.stage == "stored":
+                    self._confirmed[identity] = None
+            self._lock.notify_all()
+
+    def _hear_agent(self, client: Any, status: AgentStatus, message: MQTTMessage) -> None:
+        before, self._agent = self._agent, status
+        if status.time is None or message.retain:
+            return  # a kept status tells nothing about the time that is now
+        self._heard = status.time
+        came_back = before is None or before.state == "offline"
+        if came_back or self._answered is None or (status.time - self._answered).seconds >= 60:
+            self._answered = status.time
+            self._publish_status(client)
+
+    def _publish_status(self, client: Any) -> None:
+        client.publish(status_topic(self.device), self._status("online"), qos=1, retain=True)
+
+    def _status(self, state: str) -> bytes:
+        online = state == "online"
+        status = DeviceStatus.model_validate(
+            {
+                "state": state,
+                "boot": self.boot,
+                "time": self._clock() if online and self._tells_time else None,
+                "heard": self._heard if online and self._tells_time else None,
+                "waits_for_feedback": self._waits,
+            }
+        )
+        return status.model_dump_json(exclude_none=True).encode()
+
+    def _set_online(self, value: bool) -> None:
+        with self._lock:
+            self._online = value
+            self._lock.notify_all()
+
+    def _await(self, test: Callable[[], bool], timeout: float, what: str) -> None:
+        with self._lock:
+            if not self._lock.wait_for(test, timeout):
+                raise TimeoutError(
+                    f"{self.device} was not {what} within {timeout:g} s; "
+                    f"{len(self._waiting)} events are unconfirmed"
+                )
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._awake.recv(4096):
+                pass
