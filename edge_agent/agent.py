@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from edge_agent.clock import Clock, ClockWatch, Monotonic
 from edge_agent.devices.links import Link
-from edge_agent.outbox.port import Appended, Lag, Outbox, Reading, Unreadable
+from edge_agent.outbox.port import Appended, Outbox, Reading, Unreadable
 from edge_agent.report import DeviceReport
 from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.downlink import Downlink
@@ -73,9 +73,7 @@ class Agent:
         draw: Callable[[], float],
         limits: Limits | None = None,
         patience: Patience | None = None,
-        path_ahead: Callable[[str], None] = lambda _link: None,
     ) -> None:
-        """``path_ahead`` is told whenever the uplink goes ``up`` or ``down``."""
         self.identity = identity
         self.outbox = outbox
         self.started = clock()
@@ -83,6 +81,7 @@ class Agent:
         self.clock_watch = ClockWatch(clock, monotonic)
         self.links: list[Link] = []
         self.tell: Tell = lambda _device, _feedback: None
+        self.announce_uplink: Callable[[Literal["unknown", "up", "down"]], None] = lambda _: None
         self.devices: Callable[[], Sequence[DeviceReport]] = tuple
         self.odoo = "unknown"
         self.uplink: UplinkDriver | None = None
@@ -93,7 +92,6 @@ class Agent:
         self._draw = draw
         self._limits = limits
         self._patience = patience or Patience()
-        self._path_ahead = path_ahead
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[object] = self._loop.create_future()
         self._scheduler = AsyncIOScheduler(timezone=UTC)
@@ -210,9 +208,6 @@ class Agent:
                 counters[f"{state.kind}.{name}"] += value
         return dict(sorted(counters.items()))
 
-    async def lag(self) -> Lag:
-        return await self.outbox.lag()
-
     async def _held(self) -> list[tuple[str, UUID]]:
         held: list[tuple[str, UUID]] = []
         after = 0
@@ -244,7 +239,7 @@ class Agent:
         link = self.uplink.machine.link
         if link == "up":
             self.downlink.hurry()
-        self._path_ahead(link)
+        self.announce_uplink(link)
 
     # Scheduled work
 

@@ -29,26 +29,29 @@ _PATIENCE_S = 10.0
 
 
 class StatusServer:
-    """Serves ``answers`` by their name on a Unix socket."""
+    """A Unix socket that answers questions by their name. Whoever asks before :meth:`start` waits.
 
-    def __init__(self, path: Path, mode: int, answers: Mapping[str, Answer]) -> None:
+    Making one raises ``NeedsOperator`` when the socket cannot be made or another agent has it, so
+    it is made before anything else of the agent is touched.
+    """
+
+    def __init__(self, path: Path, mode: int) -> None:
         self._path = path
-        self._mode = mode
-        self._answers = answers
+        self._answers: Mapping[str, Answer] = {}
         self._server: asyncio.Server | None = None
+        self._listener = _listen(path, mode)
 
-    async def start(self) -> None:
-        """Raises ``NeedsOperator`` when the socket cannot be made or another agent has it."""
-        listener = _listen(self._path, self._mode)
+    async def start(self, answers: Mapping[str, Answer]) -> None:
+        self._answers = answers
         self._server = await asyncio.start_unix_server(
-            self._serve, sock=listener, limit=_MOST_QUESTION_BYTES
+            self._serve, sock=self._listener, limit=_MOST_QUESTION_BYTES
         )
 
-    async def close(self) -> None:
+    def close(self) -> None:
         if self._server is not None:
             self._server.close()
-            self._server = None
-            self._path.unlink(missing_ok=True)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -10,6 +10,7 @@ from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.outcomes import Count, Outcomes, OutcomeStore
 from edge_agent.sync.port import Busy, Relay
 from edge_agent.sync.uplink import Trouble
+from edge_agent.sync.uplink_driver import pause
 from edge_contract import killpoint
 from edge_contract.errors import NeedsOperator, Rejected, Retryable
 
@@ -50,10 +51,7 @@ class Downlink:
             delay = await self.step()
             if delay:
                 self._hurry.clear()
-                try:
-                    await asyncio.wait_for(self._hurry.wait(), delay)
-                except TimeoutError:
-                    continue
+                await pause(self._hurry, delay)
 
     async def step(self) -> float:
         """One poll; returns the seconds to wait before the next one."""

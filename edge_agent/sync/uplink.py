@@ -5,8 +5,8 @@ The driver asks :meth:`Uplink.next`, does it, and tells what came of it. Held tr
 - an event is marked as relayed only after the relay answered for the very batch it was in;
 - one batch is under way at a time, in the outbox's order, so order per device is kept;
 - a batch that the relay will not take is halved until the event at fault stands alone. That one
-  is set aside only after the relay took a *neighbour*: a relay that refuses everything (another
-  version, a fault of its own) sets nothing aside, it is waited for;
+  is set aside only when the relay took *another* one since: for a relay that refuses everything
+  (another version, a fault of its own) nothing is set aside, it is waited for;
 - whatever goes wrong, there is a next try: slowly where a person must act, at once when they did.
 """
 
@@ -26,6 +26,8 @@ from edge_contract.errors import EdgeError, NeedsOperator, Rejected
 MAX_SUSPECTS = 100
 #: How many slow delays pass before suspects are tried again when nothing else is to be sent.
 _SUSPECT_PATIENCE = 10
+#: Batches that must have been taken before larger ones are tried again.
+_GROW_AFTER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Batch:
     """Events in order, each with its outbox position and its JSON text."""
 
     events: tuple[tuple[int, str], ...]
+    refused_after: int | None = None
+    """How many batches the relay had taken when it first refused these events; else ``None``."""
 
     def __len__(self) -> int:
         return len(self.events)
@@ -123,6 +127,8 @@ class Uplink:
         self._beat_due = True
         self._not_before = 0.0
         self._linger_until = 0.0
+        self._taken = 0
+        self._taken_at_this_size = 0
         self._suspects: dict[int, SetAside] = {}
         self._suspects_until = 0.0
         self._settled: deque[SetAside] = deque()
@@ -187,8 +193,16 @@ class Uplink:
     def stored(self) -> None:
         """The batch is stored at the relay and marked as relayed."""
         self._queue.popleft()
-        self._most = min(self._limits.events, self._most * 2)
-        self._settled.extend(self._suspects.values())
+        self._taken += 1
+        self._taken_at_this_size += 1
+        if self._taken_at_this_size >= _GROW_AFTER:
+            self._most = min(self._limits.events, self._most * 2)
+            self._taken_at_this_size = 0
+        # Now that it takes something, whatever it refused before gets its second hearing.
+        self._queue.extendleft(
+            Batch(((suspect.position, suspect.text),), self._taken - 1)
+            for suspect in reversed(self._suspects.values())
+        )
         self._suspects.clear()
         self._renewals = 0
         self._well()
@@ -224,20 +238,28 @@ class Uplink:
         """The relay read the batch and will not take it as it is."""
         self.link = "up"
         batch = self._queue.popleft()
-        if len(batch) == 1:
-            ((position, text),) = batch.events
-            self._suspects[position] = SetAside(position, text, error.code, error.message)
-            self._suspects_until = now + _SUSPECT_PATIENCE * self._backoff.slow()
-            self.trouble = Trouble(
-                error.code,
-                f"The relay refuses {len(self._suspects)} event(s): {error.message}",
-                "It is set aside when the relay takes another one. If it takes none, check that "
-                "agent and relay are of matching versions.",
-            )
+        since = self._taken if batch.refused_after is None else batch.refused_after
+        if len(batch) > 1:
+            if error.code == "too-large":
+                self._most = max(1, len(batch) // 2)
+                self._taken_at_this_size = 0
+            self._queue.extendleft(reversed(_split(batch, error.positions, since)))
             return
-        if error.code == "too-large":
-            self._most = max(1, len(batch) // 2)
-        self._queue.extendleft(reversed(_split(batch, error.positions)))
+        ((position, text),) = batch.events
+        guilty = SetAside(position, text, error.code, error.message)
+        if self._taken > since:
+            self._settled.append(guilty)
+            return
+        self._suspects[position] = guilty
+        self._suspects_until = now + _SUSPECT_PATIENCE * self._backoff.slow()
+        self.trouble = Trouble(
+            error.code,
+            f"The relay refuses {len(self._suspects)} event(s): {error.message}",
+            "It is set aside when the relay takes another one. If it takes none, check that "
+            "agent and relay are of matching versions.",
+        )
+        if len(self._suspects) >= MAX_SUSPECTS:
+            self._queue.clear()  # it takes nothing at all; these are fetched again later
 
     def failed(self, error: EdgeError, now: float) -> None:
         """What was tried did not succeed; it is tried again."""
@@ -269,11 +291,12 @@ class Uplink:
         self.trouble = None
 
 
-def _split(batch: Batch, guilty: frozenset[int]) -> list[Batch]:
+def _split(batch: Batch, guilty: frozenset[int], since: int) -> list[Batch]:
     """Smaller batches in the same order per device: the named ones alone, or two halves."""
     alone = [event for event in batch.events if event[0] in guilty]
     rest = tuple(event for event in batch.events if event[0] not in guilty)
-    if alone and rest:
-        return [*(Batch((event,)) for event in alone), Batch(rest)]
     middle = len(batch) // 2
-    return [Batch(batch.events[:middle]), Batch(batch.events[middle:])]
+    pieces = [batch.events[:middle], batch.events[middle:]]
+    if alone and rest:
+        pieces = [*((event,) for event in alone), rest]
+    return [Batch(piece, since) for piece in pieces]

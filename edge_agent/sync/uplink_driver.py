@@ -26,6 +26,17 @@ T = TypeVar("T")
 _PASSING = frozenset({"disk_full"})
 
 
+#: Waits until the event is set or the seconds (``None``: any number) have passed.
+Pause = Callable[[asyncio.Event, float | None], Awaitable[None]]
+
+
+async def pause(awake: asyncio.Event, seconds: float | None) -> None:
+    try:
+        await asyncio.wait_for(awake.wait(), seconds)
+    except TimeoutError:
+        return
+
+
 class UplinkStore(Protocol):
     """The part of the outbox that the way up needs."""
 
@@ -55,9 +66,11 @@ class UplinkDriver:
         count: Count,
         heard: Callable[[HeartbeatReply, datetime, datetime], None] = lambda *_: None,
         changed: Callable[[], None] = lambda: None,
+        pause: Pause = pause,
     ) -> None:
         """``compose`` makes a heartbeat; ``heard`` gets its reply with the times of question and
-        answer; ``changed`` is called when the link goes up or down."""
+        answer; ``changed`` is called when the link goes up or down; ``pause`` waits for the event
+        or so many seconds."""
         self.machine = machine
         self._store = store
         self._relay = relay
@@ -68,6 +81,7 @@ class UplinkDriver:
         self._count = count
         self._heard = heard
         self._changed = changed
+        self._pause = pause
         self._awake = asyncio.Event()
         self.since = clock()
         """When the link last changed between up and down."""
@@ -92,7 +106,7 @@ class UplinkDriver:
         action = self.machine.next(self._monotonic())
         match action:
             case Wait(seconds):
-                await self._wait(seconds)
+                await self._pause(self._awake, seconds)
             case Fetch(events, size):
                 fetched = await self._local(self._store.pending_json(events, size))
                 if fetched is not None:
@@ -107,12 +121,6 @@ class UplinkDriver:
                 await self._renew(reason)
         if self.machine.link != before:
             self._note_change(before)
-
-    async def _wait(self, seconds: float | None) -> None:
-        try:
-            await asyncio.wait_for(self._awake.wait(), seconds)
-        except TimeoutError:
-            return
 
     async def _send(self, batch: Batch) -> None:
         killpoint.reached("uplink.before_send")

@@ -1,0 +1,43 @@
+"""The links to the devices on the floor, made from the configuration and tied to the agent."""
+
+from __future__ import annotations
+
+from edge_agent.agent import Agent
+from edge_agent.clock import Clock
+from edge_agent.config import AgentConfig
+from edge_agent.devices.mqtt import MqttLink
+from edge_agent.devices.presence import DevicePresence, Presence
+from edge_agent.report import DeviceReport
+
+
+class Floor:
+    """Adds every configured link to ``agent``; the agent starts and stops them."""
+
+    def __init__(self, config: AgentConfig, agent: Agent, *, clock: Clock) -> None:
+        self._clock = clock
+        self._presence = Presence()
+        agent.devices = self.devices
+        if config.mqtt is not None:
+            mqtt = MqttLink(config.mqtt, agent.append_blocking, self._presence, clock)
+            agent.tell = mqtt.send_feedback
+            agent.announce_uplink = mqtt.set_uplink
+            agent.links.append(mqtt)
+
+    def devices(self) -> list[DeviceReport]:
+        return [_report(device) for device in self._presence.devices(self._clock())]
+
+    def broker_findings(self) -> tuple[str, ...]:
+        """What is wrong with the broker's configuration."""
+        return ()
+
+
+def _report(device: DevicePresence) -> DeviceReport:
+    return DeviceReport(
+        name=device.device,
+        online=device.state == "online",
+        last_seen=device.last_seen,
+        missing=device.missing,
+        clock_offset_ms=None if device.clock is None else device.clock.offset_ms,
+        clock_uncertainty_ms=None if device.clock is None else device.clock.uncertainty_ms,
+        at_risk=device.at_risk,
+    )
