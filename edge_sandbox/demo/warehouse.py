@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from edge_sandbox.demo.plan import BINS, DOCK, STAGING, Plan, PlannedDocument
@@ -257,3 +258,23 @@ def _name(reference: Any) -> str:
 def _decimal(value: float) -> Decimal:
     """Odoo keeps floats: compare at the contract's six digits after the point."""
     return Decimal(str(round(value, 6))).normalize() + 0
+
+
+def inversions(made: Warehouse, plan: Plan) -> list[int]:
+    """Per transfer, how often a device's scan was booked before an earlier one of the same device."""
+    rows = made.odoo.call(
+        "x_edge_effect", "search_read", domain=[["x_picking_id", "!=", False]],
+        fields=["x_key", "x_picking_id"], order="id",
+    )  # fmt: skip
+    place = {f"{step.device}|{step.event}": n for n, step in enumerate(plan.steps)}
+    booked: dict[tuple[int, str], list[int]] = {}
+    seen: set[str] = set()
+    for row in rows:
+        key = row["x_key"]
+        # A line that is packed in part is split, and its effect with it: the first one counts.
+        if key in place and key not in seen:
+            seen.add(key)
+            booked.setdefault((row["x_picking_id"][0], key.split("|")[0]), []).append(place[key])
+    return [
+        sum(1 for left, right in pairwise(numbers) if left > right) for numbers in booked.values()
+    ]

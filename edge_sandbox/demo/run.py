@@ -1,0 +1,287 @@
+"""The demo itself: sets a site up, plays a shift on it while things go wrong, and judges the result."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from edge_agent.devices.simulate.handheld import Handheld
+from edge_sandbox.demo import verdict as judging
+from edge_sandbox.demo import warehouse
+from edge_sandbox.demo.floor import Floor
+from edge_sandbox.demo.plan import CATALOGUE, Plan, plan_shift
+from edge_sandbox.demo.shift import Happening, play
+from edge_sandbox.demo.verdict import Verdict
+from edge_sandbox.demo.view import View
+from edge_sandbox.rig import OdooTarget, Rig, install_action, until
+
+#: Seconds between scans; a longer shift scans faster, so that it ends on the same day.
+PACE, FAST_PACE, MANY_SCANS = 0.15, 0.07, 1000
+#: Most seconds for everything to arrive after the last scan, for each event.
+DRAIN_S, DRAIN_S_PER_EVENT = 120.0, 0.3
+#: One handheld's clock is this wrong, and the agent has to notice.
+WRONG_CLOCK = timedelta(seconds=97)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is asked for."""
+
+    seed: int
+    scans: int
+    faults: bool = True
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that runs, for the happenings to act on and for ``--exit``-less runs to show."""
+
+    rig: Rig
+    floor: Floor
+    handhelds: dict[str, Handheld]
+    plan: Plan
+    made: warehouse.Warehouse
+    cut_since: float | None = None
+    cut_seconds: float = 0.0
+    marks: dict[str, str] = field(default_factory=dict)
+    """What is shown of links that are broken on purpose."""
+
+
+@contextmanager
+def set_up(options: Options, target: OdooTarget, folder: Path, view: View) -> Iterator[Stage]:
+    """The warehouse in Odoo, and the site in front of it, ready for the first scan."""
+    pace = FAST_PACE if options.scans >= MANY_SCANS else PACE
+    plan = plan_shift(options.seed, options.scans, pace)
+    view.step(f"a shift of {len(plan.steps)} events, seed {options.seed}")
+    made = warehouse.build(target.admin, CATALOGUE, plan, lambda what: view.step(f"Odoo: {what}"))
+    view.step("Odoo: the server action, with an administrator's key used once")
+    install_action(target)
+    devices = sorted({step.device for step in plan.steps})
+    with ExitStack() as stack:
+        floor = stack.enter_context(Floor(folder))
+        view.step("broker, relay and agent start")
+        rig = stack.enter_context(
+            Rig(
+                folder,
+                target,
+                devices,
+                agent_options=floor.agent_options(),
+                target_options="straggler_grace_s = 60\ntimeout_s = 20\n",
+            )
+        )
+        handhelds = {}
+        for device in devices:
+            wrong = WRONG_CLOCK if device == "floor-2" else timedelta(0)
+            handhelds[device] = stack.enter_context(
+                Handheld(
+                    device,
+                    rig.agent.broker.host,
+                    rig.agent.broker.port,
+                    password=rig.agent.broker.password(device),
+                    clock=lambda wrong=wrong: datetime.now(UTC) + wrong,  # type: ignore[misc]
+                )
+            )
+        view.step(f"{len(handhelds)} handhelds, a scale and a printer are there")
+        yield Stage(rig, floor, handhelds, plan, made)
+
+
+def run_shift(stage: Stage, options: Options, view: View) -> Verdict:
+    """Play the shift, wait until everything arrived, and judge."""
+    started = time.monotonic()
+    done = threading.Event()
+    watcher = threading.Thread(
+        target=_watch, args=(stage, view, started, done), name="watch", daemon=True
+    )
+    watcher.start()
+    try:
+        play(
+            stage.plan,
+            stage.made.documents,
+            {name: _Clocked(handheld) for name, handheld in stage.handhelds.items()},
+            happenings(stage, options) if options.faults else [],
+            view.tell,
+            stage.floor.before_scan,
+        )
+        view.step("the last scan; what is on its way arrives")
+        _drain(stage, view)
+    finally:
+        done.set()
+        watcher.join(10)
+    verdict = Verdict(
+        agent_kills=stage.rig.agent.part.kills,
+        relay_kills=stage.rig.relay.part.kills,
+        uplink_cut_s=round(stage.cut_seconds, 1),
+        seconds=round(time.monotonic() - started, 1),
+    )
+    view.step("Odoo's books against what happened")
+    judge(verdict, stage)
+    return verdict
+
+
+@dataclass(slots=True)
+class _Clocked:
+    """A handheld with its clock, as :mod:`~edge_sandbox.demo.shift` wants it."""
+
+    handheld: Handheld
+
+    def scan(self, event: dict[str, Any]) -> None:
+        event.pop("time")
+        self.handheld.scan(event)
+
+
+def happenings(stage: Stage, options: Options) -> list[Happening]:
+    """What goes wrong in a shift, and when (as a part of it), shaken a little by the seed."""
+    rig, floor, rng = stage.rig, stage.floor, random.Random(options.seed)
+    away = stage.handhelds["floor-1"]
+    far = stage.handhelds["dock-1"]
+
+    def leave(handheld: Handheld) -> Callable[[], None]:
+        def act() -> None:
+            handheld.leave()
+            stage.marks[handheld.device] = "away"
+
+        return act
+
+    def rejoin(handheld: Handheld) -> Callable[[], None]:
+        def act() -> None:
+            stage.marks.pop(handheld.device, None)
+            handheld.rejoin()
+
+        return act
+
+    def cut() -> None:
+        rig.agent.uplink.set("cut")
+        stage.cut_since = time.monotonic()
+        stage.marks["uplink"] = "cut"
+
+    def mend() -> None:
+        rig.agent.uplink.set("pass")
+        if stage.cut_since is not None:
+            stage.cut_seconds += time.monotonic() - stage.cut_since
+        stage.cut_since = None
+        stage.marks.pop("uplink", None)
+
+    def kill_agent() -> None:
+        rig.agent.part.kill()
+        rig.agent.part.launch()
+
+    def kill_relay() -> None:
+        rig.relay.part.kill()
+        rig.relay.part.launch()
+
+    def deaf() -> None:
+        rig.relay.odoo_link.set("swallow_reply")
+        stage.marks["Odoo"] = "down: its answers are lost"
+
+    def hears() -> None:
+        rig.relay.odoo_link.set("cut")
+        rig.relay.odoo_link.set("pass")
+        stage.marks.pop("Odoo", None)
+
+    planned = [
+        (0.12, "handheld floor-1 leaves the Wi-Fi and goes on scanning", leave(away)),
+        (0.22, "the uplink is cut", cut),
+        (0.30, "kill -9 of the agent, in the middle of the shift", kill_agent),
+        (0.38, "handheld floor-1 is back and delivers late", rejoin(away)),
+        (0.44, "the uplink is back", mend),
+        (0.50, "the printer runs out of labels", floor.media_out),
+        (0.54, "kill -9 of the relay", kill_relay),
+        (0.58, "the printer has a new roll", floor.media_in),
+        (0.62, "handheld dock-1 leaves the Wi-Fi", leave(far)),
+        (0.66, "Odoo works but its answers are lost on the way", deaf),
+        (0.72, "Odoo's answers arrive again", hears),
+        (0.76, "handheld dock-1 is back", rejoin(far)),
+        (0.82, "kill -9 of agent and relay at once", lambda: (kill_relay(), kill_agent())),
+    ]
+    return [
+        Happening(min(0.99, at + rng.uniform(-0.015, 0.015)), what, act)
+        for at, what, act in planned
+    ]
+
+
+def _drain(stage: Stage, view: View) -> None:
+    deadline = DRAIN_S + DRAIN_S_PER_EVENT * len(stage.plan.steps)
+    for handheld in stage.handhelds.values():
+        if not handheld.online:
+            handheld.rejoin()
+    for part in (stage.rig.relay.part, stage.rig.agent.part):
+        part.launch()
+        part.wait_ready()
+    for handheld in stage.handhelds.values():
+        handheld.wait_confirmed(deadline)
+    view.step("every scan is confirmed to its device")
+
+    def settled() -> bool:
+        mine = stage.rig.agent.status()
+        if mine["lag"]["unrelayed"]:
+            return False
+        lag = stage.rig.relay.site(stage.rig.site)
+        return not lag["waiting"]
+
+    until(settled, deadline, "end of the events that wait to be applied")
+
+
+def judge(verdict: Verdict, stage: Stage) -> None:
+    """Fill the verdict from the devices, the relay and Odoo."""
+    confirmed = {
+        name: {str(event) for event in handheld.confirmed}
+        for name, handheld in stage.handhelds.items()
+    }
+    ladders: dict[tuple[str, str], dict[str, Any] | None] = {}
+
+    def ladder(device: str, event: str) -> dict[str, Any] | None:
+        ladders[device, event] = stage.rig.relay.event(device, event)
+        return ladders[device, event]
+
+    judging.judge_events(verdict, stage.plan.steps, confirmed, ladder)
+    arrivals: dict[str, list[tuple[int, int]]] = {}
+    for (device, _), found in ladders.items():
+        if found:
+            arrivals.setdefault(device, []).append((found["number"], found["sequence"]))
+    judging.judge_order(
+        verdict,
+        {device: [seq for _, seq in sorted(pairs)] for device, pairs in arrivals.items()},
+        warehouse.inversions(stage.made, stage.plan),
+    )
+    judging.judge_books(verdict, warehouse.ledger(stage.made), stage.plan)
+    judging.judge_stock(verdict, warehouse.figures(stage.made), stage.plan)
+
+
+def _watch(stage: Stage, view: View, started: float, done: threading.Event) -> None:
+    """Show how things are, until told to stop; a part that is down is shown as down."""
+    while not done.wait(0.5):
+        view.show(_figures(stage), (time.monotonic() - started) / max(1.0, stage.plan.seconds))
+
+
+def _figures(stage: Stage) -> dict[str, str]:
+    rig, marks = stage.rig, stage.marks
+    confirmed = sum(len(handheld.confirmed) for handheld in stage.handhelds.values())
+    kept = sum(len(handheld.unconfirmed) for handheld in stage.handhelds.values())
+    shown = {"confirmed": str(confirmed), "on handhelds": str(kept)}
+    try:
+        lag = rig.relay.site(rig.site)
+        shown |= {
+            "waiting at the relay": str(lag["waiting"]),
+            "applied": str(lag["applied"]),
+            "held": str(lag["held"]),
+        }
+        relay = "up"
+    except Exception:
+        # Whatever it is that does not work: the relay does not answer, and that is what is shown.
+        relay = "down"
+    shown |= {
+        "agent": "up" if rig.agent.part.running else "killed",
+        "relay": relay,
+        "uplink": marks.get("uplink", "up"),
+        "Odoo": marks.get("Odoo", "up"),
+    }
+    for device in stage.handhelds:
+        shown[device] = marks.get(device, "online")
+    return shown
