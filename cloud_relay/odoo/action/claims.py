@@ -50,15 +50,6 @@ def check_database():
     # A staging copy has another uuid, a restored backup an older watermark: both stop the relay
     # before anything is touched. '' lets the first call through.
     uuid = env["ir.config_parameter"].sudo().get_param("database.uuid")
-    if batch.get("action_digest"):
-        # Another text than the relay was made with: an update on one side only, or an edit.
-        found = rows_of(
-            "SELECT encode(sha256(convert_to(btrim(code, %s), 'UTF8')), 'hex') AS digest "
-            "FROM ir_act_server WHERE id = %s",
-            [" \n", batch["action"]],
-        )
-        if not found or found[0]["digest"] != batch["action_digest"]:
-            return {"stop": "action_changed", "uuid": uuid}
     known = batch.get("database_uuid") or ""
     if known and known != uuid:
         return {"stop": "uuid_changed", "uuid": uuid}
@@ -67,6 +58,14 @@ def check_database():
         found = rows_of("SELECT x_key FROM x_edge_event WHERE id = %s", [int(mark["claim"])])
         if not found or found[0]["x_key"] != mark.get("key"):
             return {"stop": "went_back", "uuid": uuid}
+    # Another text than the relay was made with: an update on one side only, or an edit.
+    found = rows_of(
+        "SELECT encode(sha256(convert_to(btrim(code, %s), 'UTF8')), 'hex') AS digest "
+        "FROM ir_act_server WHERE id = %s",
+        [" \n", batch["action"]],
+    )
+    if not found or found[0]["digest"] != batch["action_digest"]:
+        return {"stop": "action_changed", "uuid": uuid}
     state["uuid"] = uuid
     return None
 
@@ -125,8 +124,16 @@ def release(keys):
         env.cr.execute("DELETE FROM x_edge_event WHERE x_key IN %s", [tuple(keys)])
 
 
+def conflict(event):
+    return {
+        "status": "refused",
+        "code": "content_conflict",
+        "message": "Device %s used the same id for something else before." % event["device"],
+    }
+
+
 def earlier_answers(events):
-    # What became of events that were claimed before: the same answer again, or a conflict.
+    # What became of events that were claimed before, with the digest they had.
     found = dict(
         [
             (row["x_key"], row)
@@ -140,16 +147,9 @@ def earlier_answers(events):
     answers = {}
     for event in events:
         row = found[event["key"]]
-        if row["x_digest"] != event["digest"]:
-            answers[event["key"]] = {
-                "status": "refused",
-                "code": "content_conflict",
-                "message": "Device %s used the same id for something else before."
-                % (event["device"]),
-            }
-            continue
         answers[event["key"]] = {
             "status": "duplicate",
+            "digest": row["x_digest"],
             "notes": (row["x_notes"] or "").split("\n") if row["x_notes"] else [],
             "record": row["x_record_model"]
             and {

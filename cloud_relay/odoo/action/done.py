@@ -87,6 +87,23 @@ def validate(picking, backorder):
         )
 
 
+def followers(picking, backorder):
+    # What Odoo made of it: the name of a backorder, and of the next transfer of a chain, which the
+    # floor could not know before.
+    notes = []
+    rest = picking.backorder_ids.filtered(lambda p: p.state not in ("done", "cancel"))
+    for other in rest:
+        notes.append("backorder %s" % other.name)
+    if rest and backorder == "cancel":
+        notes.append("this operation type always makes backorders")
+    if not rest and backorder == "create" and picking.picking_type_id.create_backorder == "never":
+        notes.append("this operation type makes no backorders")
+    for other in picking.move_ids.move_dest_ids.picking_id:
+        if other.state not in ("done", "cancel"):
+            notes.append("next transfer %s" % other.name)
+    return notes
+
+
 def close_document(event):
     data = event["data"]
     if data.get("expect"):
@@ -99,11 +116,7 @@ def close_document(event):
     notes = [set_tracking(picking, data.get("carrier_tracking"))]
     validate(picking, data["backorder"])
     notes += settle_moves(lines.exists(), event)
-    rest = picking.backorder_ids.filtered(lambda p: p.state not in ("done", "cancel"))
-    for other in rest:
-        notes.append("backorder %s" % other.name)
-    if rest and data["backorder"] == "cancel":
-        notes.append("this operation type always makes backorders")
+    notes += followers(picking, data["backorder"])
     return applied(*([picking] + notes))
 
 

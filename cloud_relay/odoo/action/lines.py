@@ -17,6 +17,7 @@ def open_sums(picking):
 
 
 def check_unedited(picking, sums):
+    # Odoo itself reserves nothing more for a move once a line of it is picked: a difference was a user.
     for line in picking.move_line_ids:
         scanned = sums.get(line.id)
         if scanned is None:
@@ -65,13 +66,41 @@ def line_row(line, sums):
 
 
 def plan_of(picking):
+    # What is recorded and reserved on an open document, to be changed and then carried out.
     sums = open_sums(picking)
     check_unedited(picking, sums)
-    rows = []
+    plan = {"picking": picking, "rows": [], "lots": {}, "packages": {}, "effects": []}
     for line in picking.move_line_ids:
         if line.state not in ("done", "cancel"):
-            rows.append(line_row(line, sums))
-    return {"picking": picking, "rows": rows, "lots": {}, "packages": {}, "effects": []}
+            plan["rows"].append(line_row(line, sums))
+    return plan
+
+
+def unpick(plan, row, quantity):
+    # So many of a scanned row are only reserved again.
+    row["quantity"] -= quantity
+    incoming = row["source"].usage not in ("internal", "transit")
+    back = dict(row, line=None, picked=False, scanned=False, was=0.0, quantity=quantity)
+    back["result"] = env[PACKAGE_MODEL]
+    if incoming:
+        back["lot"] = env["stock.lot"]
+    for other in plan["rows"]:
+        if not other["picked"] and not other["scanned"] and same_place(other, back):
+            other["quantity"] += quantity
+            return
+    plan["rows"].append(back)
+
+
+def same_place(row, place):
+    return (
+        row["move"] == place["move"]
+        and row["source"] == place["source"]
+        and row["destination"] == place["destination"]
+        and row["lot"] == place["lot"]
+        and row["package"] == place["package"]
+        and row["result"] == place["result"]
+        and row["owner"] == place["owner"]
+    )
 
 
 def inside_of(place, parent):
@@ -107,6 +136,18 @@ def moves_for(plan, product, source, destination):
             ),
         )
     return fitting
+
+
+def demand_of(move):
+    # In the product's unit. What is left of a dozen is 6.96 pieces to Odoo: 7 are meant.
+    product = move.product_id
+    if move.product_uom != product.uom_id and product.uom_id == PIECE:
+        step = move.product_uom._compute_quantity(
+            move.product_uom.rounding, product.uom_id, round=False
+        )
+        if abs(round(move.product_qty) - move.product_qty) <= step:
+            return round(move.product_qty)
+    return move.product_qty
 
 
 def picked_on(plan, move):
@@ -190,28 +231,18 @@ def reserved_rows(plan, move, wanted):
             continue
         if wanted["package"] and row["package"] != wanted["package"]:
             continue
-        if row["owner"]:
-            continue
         found.append(row)
     return found
 
 
 def put(plan, event, move, place, quantity):
     # Add to the line of this exact key, or start one.
-    target = None
+    target, place = None, dict(place, move=move)
     for row in plan["rows"]:
-        if (
-            row["scanned"]
-            and row["move"] == move
-            and row["source"] == place["source"]
-            and row["destination"] == place["destination"]
-            and row["lot"] == place["lot"]
-            and row["package"] == place["package"]
-            and row["result"] == place["result"]
-        ):
+        if row["scanned"] and same_place(row, place):
             target = row
     if target is None:
-        target = dict(place, line=None, move=move, picked=True, scanned=True, was=0.0, quantity=0.0)
+        target = dict(place, line=None, picked=True, scanned=True, was=0.0, quantity=0.0)
         plan["rows"].append(target)
     target["quantity"] += quantity
     plan["effects"].append({"event": event, "row": target, "quantity": quantity})
@@ -231,6 +262,7 @@ def put_on_move(plan, event, move, wanted, quantity):
             "lot": wanted["lot"] or row["lot"],
             "package": row["package"],
             "result": wanted["result"],
+            "owner": row["owner"],
         }
         put(plan, event, move, place, take)
     if left > 1e-9:
@@ -240,6 +272,7 @@ def put_on_move(plan, event, move, wanted, quantity):
             "lot": wanted["lot"],
             "package": wanted["package"],
             "result": wanted["result"],
+            "owner": env["res.partner"],
         }
         put(plan, event, move, place, left)
     make_room(plan, move)
@@ -247,7 +280,7 @@ def put_on_move(plan, event, move, wanted, quantity):
 
 def make_room(plan, move):
     # What is picked and what is still reserved together never exceed the demand.
-    over = -move.product_qty
+    over = -demand_of(move)
     for row in plan["rows"]:
         if row["move"] == move:
             over += row["quantity"]
@@ -281,9 +314,9 @@ def plan_line(plan, event):
     room, asked, recorded = [], 0.0, 0.0
     for move in moves:
         done = picked_on(plan, move)
-        asked += move.product_qty
+        asked += demand_of(move)
         recorded += done
-        room.append((move, max(0.0, move.product_qty - done)))
+        room.append((move, max(0.0, demand_of(move) - done)))
     left = goods["quantity"]
     if less(asked, recorded + left, product):
         refuse(
@@ -309,12 +342,13 @@ def line_values(row):
     return {
         "quantity": rounded(row["quantity"], product),
         "product_uom_id": product.uom_id.id,
-        "picked": True,
+        "picked": row["picked"],
         "location_id": row["source"].id,
         "location_dest_id": row["destination"].id,
         "lot_id": row["lot"].id or False,
         "package_id": row["package"].id or False,
         "result_package_id": row["result"].id or False,
+        "owner_id": row["owner"].id or False,
     }
 
 
@@ -329,7 +363,7 @@ def adopt(plan, row):
             and other["move"] == row["move"]
             and other["source"] == row["source"]
             and other["package"] == row["package"]
-            and not other["owner"]
+            and other["owner"] == row["owner"]
         ):
             plan["rows"].remove(other)
             return other["line"]
@@ -347,6 +381,7 @@ def changed(line, values):
         "lot_id": line.lot_id.id or False,
         "package_id": line.package_id.id or False,
         "result_package_id": line.result_package_id.id or False,
+        "owner_id": line.owner_id.id or False,
     }
     found = {}
     for name in values:
@@ -360,16 +395,19 @@ def carry_out(plan):
     Line = env["stock.move.line"]
     writes, creates, emptied = [], [], Line
     for row in list(plan["rows"]):
-        if row["scanned"] and row["line"] is None:
-            row["line"] = adopt(plan, row)
+        if row["line"] is None:
+            row["line"] = adopt(plan, row) if row["scanned"] else None
             if row["line"] is None:
                 creates.append(row)
                 continue
-        if row["scanned"]:
+        if row["scanned"] and row["quantity"] <= 1e-9:
+            emptied |= row["line"]
+        elif row["scanned"]:
             writes.append((row["line"], changed(row["line"], line_values(row))))
     for row in plan["rows"]:
         if (
-            row["picked"]
+            row["line"] is None
+            or row["picked"]
             or row["scanned"]
             or same(row["was"], row["quantity"], row["move"].product_id)
         ):

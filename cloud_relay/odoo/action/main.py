@@ -40,7 +40,7 @@ def run_group(events):
     for event in events:
         if lane_of(event) in state["blocked"]:
             state["results"][event["key"]] = {"status": "skipped"}
-        else:
+        elif not refused_by_time(event):
             waiting.append(event)
     if not waiting:
         return
@@ -93,53 +93,73 @@ def groups_of(events):
     return groups + list(lines.values())
 
 
-def refuse_by_time(events):
+def look_up_horizon():
+    return env["ir.config_parameter"].sudo().get_param("warehouse_edge.horizon")
+
+
+def refused_by_time(event):
     # Claims before the horizon were pruned: a repeat could not be told from a first. And what is
     # dated in the future was dated by a clock that is wrong.
-    horizon = env["ir.config_parameter"].sudo().get_param("warehouse_edge.horizon")
-    for event in events:
-        ahead = (moment(event["occurred"]) - state["now"]).total_seconds()
-        if horizon and moment(event["occurred"]) < moment(horizon):
-            refused(
-                event,
-                "older_than_horizon",
-                "Claims before %s UTC were pruned: whether this event was applied before cannot "
-                "be told." % horizon,
-            )
-        elif ahead > FUTURE_SECONDS:
-            refused(
-                event,
-                "future_time",
-                "The event is dated %s UTC, %d minutes in the future."
-                % (event["occurred"][:19], ahead / 60),
-            )
+    horizon = cached("horizon", look_up_horizon)
+    ahead = (moment(event["occurred"]) - state["now"]).total_seconds()
+    if horizon and moment(event["occurred"]) < moment(horizon):
+        refused(
+            event,
+            "older_than_horizon",
+            "Claims before %s UTC were pruned: whether this event was applied before cannot "
+            "be told." % horizon,
+        )
+        return True
+    if ahead > FUTURE_SECONDS:
+        refused(
+            event,
+            "future_time",
+            "The event is dated %s UTC, %d minutes in the future."
+            % (event["occurred"][:19], ahead / 60),
+        )
+        return True
+    return False
 
 
 def apply_batch(events):
+    # `new` were claimed just now; a second copy within the batch is answered as its first is.
     fresh = claim(events) if events else set()
-    new, again, seen = [], [], set()
+    new, again, first = [], [], {}
     for event in events:
-        (new if event["key"] in fresh and event["key"] not in seen else again).append(event)
-        seen.add(event["key"])
+        if event["key"] not in fresh:
+            again.append(event)
+        elif event["key"] not in first:
+            first[event["key"]] = event
+            new.append(event)
     learn_lanes(new)
-    refuse_by_time(new)
-    open_events = []
-    for event in new:
-        if event["key"] not in state["results"]:
-            open_events.append(event)
-    for group in groups_of(open_events):
+    for group in groups_of(new):
         run_group(group)
     released = []
     for event in new:
         if state["results"][event["key"]]["status"] != "applied":
             released.append(event["key"])
-    answers = dict(state["results"])
-    if again:
-        answers.update(earlier_answers(again))
     release(released)
+    earlier = earlier_answers(again) if again else {}
     results = []
     for event in events:
-        results.append(dict(answers[event["key"]], key=event["key"]))
+        if event["key"] in first:
+            answer = state["results"][event["key"]]
+            if event["digest"] != first[event["key"]]["digest"]:
+                answer = conflict(event)
+        else:
+            answer = earlier[event["key"]]
+            if event["digest"] != answer["digest"]:
+                answer = conflict(event)
+        results.append(
+            {
+                "key": event["key"],
+                "status": answer["status"],
+                "code": answer.get("code", ""),
+                "message": answer.get("message", ""),
+                "record": answer.get("record"),
+                "notes": answer.get("notes", []),
+            }
+        )
     return {"results": results, "watermark": new_watermark()}
 
 

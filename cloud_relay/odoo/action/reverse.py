@@ -34,8 +34,7 @@ def still_open(name):
 
 
 def take_back_lines(event, picking):
-    sums = open_sums(picking)
-    check_unedited(picking, sums)
+    plan = plan_of(picking)
     back = {}
     for row in rows_of(
         "SELECT x_move_line_id AS line, sum(x_qty) AS quantity FROM x_edge_effect "
@@ -47,20 +46,10 @@ def take_back_lines(event, picking):
         "UPDATE x_edge_effect SET x_state = 'reversed' WHERE x_key = %s AND x_state = 'open'",
         [reversed_key(event)],
     )
-    for line_id in back:
-        line = env["stock.move.line"].browse(line_id)
-        product = line.product_id
-        left = rounded(sums[line_id] - back[line_id], product)
-        if same(left, 0.0, product):
-            line.unlink()
-        else:
-            line.write(
-                {
-                    "quantity": product.uom_id._compute_quantity(
-                        left, line.product_uom_id, round=False
-                    )
-                }
-            )
+    for row in list(plan["rows"]):
+        if row["scanned"] and row["line"].id in back:
+            unpick(plan, row, back[row["line"].id])
+    carry_out(plan)
 
 
 def take_back_package(event, picking):
