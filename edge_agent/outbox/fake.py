@@ -21,16 +21,18 @@ from edge_agent.outbox.record import (
     FINAL_STAGES,
     Stored,
     body_of,
+    cloud_event_json,
     cloud_event_of,
-    content_of_reading,
+    content_of,
     document_text,
     lane_of,
+    micros,
+    moment,
     uuid7,
 )
 from edge_agent.outbox.selection import select
 from edge_contract.event import CloudEvent
 from edge_contract.outcome import Outcome, Stage
-from edge_contract.scalars import instant_text
 
 
 @dataclass
@@ -94,7 +96,8 @@ class MemoryOutbox:
         milliseconds = int(self._clock().timestamp() * 1000)
         event_id = event.id or uuid7(milliseconds, self._randomness(10))
         try:
-            body, content = body_of(reading), content_of_reading(reading)
+            body = body_of(reading)
+            content = content_of(body)
         except (TypeError, ValueError) as error:
             return self._set_aside(self._unreadable(reading, b"", "not_json", str(error)))
         known = self._seen.get((reading.device, event_id))
@@ -107,7 +110,7 @@ class MemoryOutbox:
             self._set_aside(self._unreadable(reading, payload, "content_conflict", "Other content"))
             return Appended("conflict", event_id, None)
         self._newest += 1
-        recorded = instant_text(reading.recorded)
+        recorded = micros(reading.recorded)
         row = Stored(self._newest, reading.device, event_id.bytes, recorded, body)
         self.entries[self._newest] = _Entry(row, lane_of(document_text(event.kind, event.data)))
         self._seen[reading.device, event_id] = (self._newest, content)
@@ -122,6 +125,15 @@ class MemoryOutbox:
         selection = select(_Backlog(self.entries, self._devices), limit, self._last)
         self._last = selection.last
         return [cloud_event_of(self.entries[one].row, self._site) for one in selection.positions]
+
+    async def pending_json(self, limit: int, max_bytes: int) -> list[tuple[int, str]]:
+        texts: list[tuple[int, str]] = []
+        for event in await self.pending(limit):
+            row = self.entries[int(event.position)].row
+            texts.append((row.position, cloud_event_json(row, self._site)))
+            if sum(len(text.encode()) + 1 for _, text in texts) > max_bytes and len(texts) > 1:
+                return texts[:-1]
+        return texts
 
     async def mark_relayed(self, positions: Sequence[int]) -> None:
         for position in positions:
@@ -141,6 +153,9 @@ class MemoryOutbox:
         if outcomes and cursor <= self._cursor:
             return []
         self._cursor = cursor
+        return [outcome for outcome in outcomes if self._note(outcome)]
+
+    async def record_refusals(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         return [outcome for outcome in outcomes if self._note(outcome)]
 
     def _note(self, outcome: Outcome) -> bool:
@@ -167,7 +182,7 @@ class MemoryOutbox:
             newest_position=self._newest,
             stored=stages["stored"] + stages["relayed"] + stages["held"],
             unrelayed=stages["stored"],
-            oldest_unrelayed=None if oldest is None else datetime.fromisoformat(oldest),
+            oldest_unrelayed=None if oldest is None else moment(oldest),
             held=stages["held"],
             quarantined=len(self._quarantine),
             damaged=0,

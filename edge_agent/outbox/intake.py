@@ -12,13 +12,12 @@ from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_agent.outbox.record import (
     DAMAGED,
     DamagedRow,
-    Stored,
     body_of,
     content_of,
-    content_of_reading,
     document_text,
     key_of,
     lane_of,
+    micros,
     proved,
     row_digest,
     uuid7,
@@ -89,43 +88,44 @@ class _Burst:
     def __init__(self, intake: Intake, ledger: Ledger) -> None:
         self._intake = intake
         self._ledger = ledger
-        self._fresh: dict[int, tuple[int, Reading]] = {}
-        self._events: list[tuple[object, ...]] = []
+        self._newest = ledger.newest
+        self._fresh: dict[int, tuple[int, bytes]] = {}
+        self._events: list[tuple[int, int, int | None, bytes, int, bytes, bytes]] = []
         self._seen: list[tuple[int, int, int]] = []
 
     def store(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
         ledger = self._ledger
-        first = ledger.newest
         results = [
             self._intake.quarantine(item) if isinstance(item, Unreadable) else self._take(item)
             for item in burst
         ]
         ledger.connection.executemany(SQL["insert_event"], self._events)
         ledger.connection.executemany(SQL["insert_seen"], self._seen)
-        ledger.tally(0, ledger.newest - first)
+        ledger.counters["newest"] = self._newest
+        ledger.tally(0, len(self._events))
         return results
 
     def _take(self, reading: Reading) -> Appended:
-        ledger, device = self._ledger, reading.device
-        event_id = reading.event.id or self._intake.new_id()
+        ledger, event, device = self._ledger, reading.event, reading.device
+        event_id = event.id or self._intake.new_id()
+        id_bytes = event_id.bytes
         try:
             body = body_of(reading)
-            lane = lane_of(document_text(reading.event.kind, reading.event.data))
-            key = key_of(ledger.salt, device, event_id.bytes)
-            position = ledger.newest + 1
-            row = Stored(position, device, event_id.bytes, instant_text(reading.recorded), body)
-            digest = row_digest(row)
+            lane = lane_of(document_text(event.kind, event.data))
+            key = key_of(ledger.salt, device, id_bytes)
         except (TypeError, ValueError) as error:
             return self._intake.quarantine(_unstorable(reading, error))
         if ledger.filter.add(key):
-            known = self._known(key, event_id, reading)
+            known = self._known(key, event_id, reading, body)
             if known is not None:
                 return known
-        ledger.counters["newest"] = position
+        position = self._newest = self._newest + 1
+        recorded = micros(reading.recorded)
         number = ledger.devices.get(device) or self._enrol(device)
-        self._events.append((position, number, lane, row.id, row.recorded, body, digest))
+        digest = row_digest(position, device, id_bytes, recorded, body)
+        self._events.append((position, number, lane, id_bytes, recorded, body, digest))
         self._seen.append((position // RUN, key, position))
-        self._fresh[key] = (position, reading)
+        self._fresh[key] = (position, body)
         return Appended("new", event_id, position)
 
     def _enrol(self, device: str) -> int:
@@ -134,29 +134,32 @@ class _Burst:
         self._ledger.devices[device] = number
         return number
 
-    def _known(self, key: int, event_id: UUID, reading: Reading) -> Appended | None:
+    def _known(self, key: int, event_id: UUID, reading: Reading, body: bytes) -> Appended | None:
         """The answer to an event that has been here before; ``None`` if it has not."""
+        said = content_of(body)
         if key in self._fresh:
             position, first = self._fresh[key]
-            return self._again(reading, event_id, position, content_of_reading(first))
+            return self._again(reading, event_id, position, said == content_of(first))
         ledger = self._ledger
         for _, position, content in ledger.positions_of(reading.device, event_id.bytes):
             if content is not None:
-                return self._again(reading, event_id, position, content.hex())
+                return self._again(reading, event_id, position, said == content.hex())
             found = ledger.read(position)
             if found is None or found[0].id != event_id.bytes or found[0].device != reading.device:
                 continue
             row, digest, stage = found
             try:
-                return self._again(reading, event_id, position, content_of(proved(row, digest)))
+                same = said == content_of(proved(row, digest).body)
             except DamagedRow:
                 if stage != DAMAGED:
                     ledger.restage(position, stage, DAMAGED)
+                continue
+            return self._again(reading, event_id, position, same)
         return None
 
-    def _again(self, reading: Reading, event_id: UUID, position: int, content: str) -> Appended:
+    def _again(self, reading: Reading, event_id: UUID, position: int, same: bool) -> Appended:
         counters = self._ledger.counters
-        if content_of_reading(reading) == content:
+        if same:
             counters["duplicates"] += 1
             return Appended("duplicate", event_id, position)
         counters["conflicts"] += 1

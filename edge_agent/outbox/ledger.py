@@ -10,7 +10,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from uuid import UUID
 
 from edge_agent.outbox.record import STAGE_NAMES, Stored, key_of
@@ -128,7 +127,3 @@ class Ledger:
 def tally_name(stage: int) -> str:
     """Counter of the rows in a stage."""
     return f"rows.{STAGE_NAMES[stage]}" if stage in range(7) else "rows.damaged"
-
-
-def instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -5,7 +5,6 @@ Each function is bounded in time, so that intake never waits for a long report.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,9 @@ from edge_agent.outbox.record import (
     STAGES,
     DamagedRow,
     Stored,
+    cloud_event_json,
     cloud_event_of,
+    moment,
     person_row,
     proved,
 )
@@ -64,23 +65,42 @@ def pending(
     ledger: Ledger, intake: Intake, site: str, limit: int, now: datetime
 ) -> list[CloudEvent]:
     """The next batch. Damaged rows go to the quarantine instead; nothing is sent as a guess."""
+    return [cloud_event_of(row, site) for row in _next_rows(ledger, intake, limit, now)]
+
+
+def pending_json(
+    ledger: Ledger, intake: Intake, site: str, limit: int, max_bytes: int, now: datetime
+) -> list[tuple[int, str]]:
+    """:func:`pending` as text, cut before it outgrows ``max_bytes``."""
+    texts: list[tuple[int, str]] = []
+    left = max_bytes
+    for row in _next_rows(ledger, intake, limit, now):
+        text = cloud_event_json(row, site)
+        left -= len(text.encode()) + 1
+        if left < 0 and texts:
+            break
+        texts.append((row.position, text))
+    return texts
+
+
+def _next_rows(ledger: Ledger, intake: Intake, limit: int, now: datetime) -> list[Stored]:
     if renewal_is_due(ledger):
         return []
     selection = select(_Backlog(ledger), limit, ledger.last_turn)
-    events, damaged = [], []
+    rows, damaged = [], []
     for position in selection.positions:
         found = ledger.read(position)
         if found is None:
             continue
         row, digest, _ = found
         try:
-            events.append(cloud_event_of(proved(row, digest), site))
+            rows.append(proved(row, digest))
         except DamagedRow as error:
             damaged.append((row, str(error)))
     ledger.last_turn = selection.last
     if damaged:
         set_aside(ledger, intake, damaged, now)
-    return events
+    return rows
 
 
 def set_aside(
@@ -101,7 +121,7 @@ def set_aside(
 
 
 def _remains(row: Stored) -> bytes:
-    return json.dumps([row.position, row.device, row.id.hex(), row.recorded, row.body]).encode()
+    return repr(tuple(row)).encode()
 
 
 def rows(
@@ -170,6 +190,6 @@ def _oldest_unrelayed(ledger: Ledger) -> datetime | None:
     if found is None:
         return None
     try:
-        return datetime.fromisoformat(found[0].recorded)
-    except ValueError:
+        return moment(found[0].recorded)
+    except (OverflowError, TypeError):
         return None

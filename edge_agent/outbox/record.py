@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
+
+from pydantic_core import to_json
 
 from edge_agent.outbox.port import Reading, Row
 from edge_contract.event import CloudEvent, content_digest
 from edge_contract.kinds import KINDS, TransferLine, document_of
 from edge_contract.outcome import Outcome, Stage
-from edge_contract.scalars import instant_text
 
 #: Number of a stage as stored. ``DAMAGED`` is no rung of the ladder: bytes changed on disk.
 STAGES: dict[Stage, int] = {
@@ -35,8 +37,9 @@ FINAL_STAGES: frozenset[Stage] = frozenset({"applied", "reconciled", "rejected",
 
 _PROBE = TransferLine.model_construct(document="a name")
 _LANE_KINDS = frozenset(kind for kind in KINDS if document_of(kind, _PROBE) is not None)
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _SIGN = 1 << 63
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Stored(NamedTuple):
@@ -45,12 +48,24 @@ class Stored(NamedTuple):
     position: int
     device: str
     id: bytes
-    recorded: str
-    body: str
+    recorded: int
+    """Microseconds since 1970."""
+    body: bytes
+    """JSON: kind, time, sequence, clock offset and uncertainty, data."""
 
 
 class DamagedRow(Exception):
     """A row whose digest is not that of its content."""
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970: four times as fast to write as text."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """The other way; bytes changed on disk may lie outside the calendar (``OverflowError``)."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def document_text(kind: str, data: dict[str, Any]) -> str | None:
@@ -63,6 +78,7 @@ def document_text(kind: str, data: dict[str, Any]) -> str | None:
     return document_of(kind, KINDS[kind].model_validate(data))
 
 
+@lru_cache(maxsize=4096)
 def lane_of(document: str | None) -> int | None:
     """A signed 64-bit number for a document. Two documents with one number only wait in vain."""
     if document is None:
@@ -76,43 +92,42 @@ def key_of(salt: bytes, device: str, event_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=salt).digest()) - _SIGN
 
 
-def body_of(reading: Reading) -> str:
-    """What is stored of a reading. Raises ``TypeError`` or ``ValueError`` if it is not JSON."""
+def body_of(reading: Reading) -> bytes:
+    """What is stored of a reading. Raises ``ValueError`` if it cannot be written as JSON."""
     event = reading.event
-    return _encode(
-        [
+    return to_json(
+        (
             event.kind,
-            instant_text(event.time),
+            micros(event.time),
             event.seq,
             reading.clock_offset_ms,
             reading.clock_uncertainty_ms,
             event.data,
-        ]
+        )
     )
 
 
-def row_digest(row: Stored) -> bytes:
+def row_digest(position: int, device: str, event_id: bytes, recorded: int, body: bytes) -> bytes:
     """SHA-256 by which a changed byte is noticed when the row is read."""
-    head = f"{row.position}|{row.device}|{row.recorded}|".encode()
-    return hashlib.sha256(head + row.id + row.body.encode()).digest()
+    head = f"{position}|{device}|{recorded}|".encode()
+    return hashlib.sha256(head + event_id + body).digest()
 
 
 def proved(row: Stored, digest: bytes) -> Stored:
     """The row itself, if its digest is right. Raises :class:`DamagedRow`."""
-    if row_digest(row) != digest:
+    try:
+        genuine = row_digest(*row) == digest
+    except TypeError:  # a column changed its type
+        genuine = False
+    if not genuine:
         raise DamagedRow(f"Position {row.position} changed on disk after it was stored.")
     return row
 
 
-def content_of(row: Stored) -> str:
+def content_of(body: bytes) -> str:
     """Digest of what the device said: see :func:`edge_contract.event.content_digest`."""
-    kind, time, seq, _, _, data = json.loads(row.body)
-    return content_digest(kind, datetime.fromisoformat(time), seq, data)
-
-
-def content_of_reading(reading: Reading) -> str:
-    event = reading.event
-    return content_digest(event.kind, event.time, event.seq, event.data)
+    kind, time, seq, _, _, data = json.loads(body)
+    return content_digest(kind, moment(time), seq, data)
 
 
 def cloud_event_of(row: Stored, site: str) -> CloudEvent:
@@ -126,8 +141,8 @@ def cloud_event_of(row: Stored, site: str) -> CloudEvent:
         id=UUID(bytes=row.id),
         source=f"/sites/{site}/devices/{row.device}",
         type=f"warehouse.{kind}.v1",
-        time=datetime.fromisoformat(time),
-        recordedtime=datetime.fromisoformat(row.recorded),
+        time=moment(time),
+        recordedtime=moment(row.recorded),
         subject=subject,
         sequence=None if seq is None else f"{seq:015d}",
         position=f"{row.position:015d}",
@@ -135,6 +150,31 @@ def cloud_event_of(row: Stored, site: str) -> CloudEvent:
         clockuncertainty=uncertainty,
         data=data,
     )
+
+
+def cloud_event_json(row: Stored, site: str) -> str:
+    """:func:`cloud_event_of` as JSON text; ``data`` travels as it was written, unparsed."""
+    kind, time, seq, offset, uncertainty, data = json.loads(row.body)
+    subject = document_text(kind, data)
+    if subject is None and isinstance(data.get("location"), str):
+        subject = data["location"]
+    event = {
+        "specversion": "1.0",
+        "id": str(UUID(bytes=row.id)),
+        "source": f"/sites/{site}/devices/{row.device}",
+        "type": f"warehouse.{kind}.v1",
+        "time": time,
+        "recordedtime": row.recorded,
+        "datacontenttype": "application/json",
+        "subject": subject,
+        "sequence": None if seq is None else f"{seq:015d}",
+        "position": f"{row.position:015d}",
+        "clockoffset": offset,
+        "clockuncertainty": uncertainty,
+    }
+    head = _encode({name: value for name, value in event.items() if value is not None})
+    # Nothing before data in a body is an object, so the first brace is where data begins.
+    return f'{head[:-1]},"data":{row.body[row.body.index("{") : -1]}}}'
 
 
 def person_row(row: Stored, site: str, stage: int, outcome: str | None) -> Row:

@@ -67,16 +67,26 @@ def record_outcomes(
     if outcomes and cursor <= ledger.cursor:
         return []
     with ledger.transaction():
-        noted = instant_text(now)
-        near = ledger.newest
-        news = []
-        for outcome in outcomes:
-            position = _note(ledger, outcome, noted, near)
-            if position is not None:
-                near = abs(position)
-                if position > 0:
-                    news.append(outcome)
+        news = _note_all(ledger, outcomes, now)
         ledger.put_state("cursor", cursor)
+    return news
+
+
+def record_refusals(ledger: Ledger, outcomes: Sequence[Outcome], now: datetime) -> list[Outcome]:
+    with ledger.transaction():
+        return _note_all(ledger, outcomes, now)
+
+
+def _note_all(ledger: Ledger, outcomes: Sequence[Outcome], now: datetime) -> list[Outcome]:
+    noted = instant_text(now)
+    near = ledger.newest
+    news = []
+    for outcome in outcomes:
+        position = _note(ledger, outcome, noted, near)
+        if position is not None:
+            near = abs(position)
+            if position > 0:
+                news.append(outcome)
     return news
 
 
@@ -123,7 +133,7 @@ def _delete(ledger: Ledger, position: int) -> None:
     row, digest, stage = found
     key = key_of(ledger.salt, row.device, row.id)
     try:
-        content = bytes.fromhex(content_of(proved(row, digest)))
+        content = bytes.fromhex(content_of(proved(row, digest).body))
     except DamagedRow:
         content = b""  # a resend will be called a conflict and kept, which is safe
     where = (position // RUN, key, position)

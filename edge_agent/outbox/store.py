@@ -117,6 +117,13 @@ class SqliteOutbox:
             lambda ledger: reading.pending(ledger, self._intake, self._site, limit, self._clock())
         )
 
+    async def pending_json(self, limit: int, max_bytes: int) -> list[tuple[int, str]]:
+        return await self._run(
+            lambda ledger: reading.pending_json(
+                ledger, self._intake, self._site, limit, max_bytes, self._clock()
+            )
+        )
+
     async def mark_relayed(self, positions: Sequence[int]) -> None:
         await self._run(lambda ledger: settle.mark_relayed(ledger, positions))
 
@@ -130,6 +137,11 @@ class SqliteOutbox:
     async def record_outcomes(self, outcomes: Sequence[Outcome], cursor: int) -> list[Outcome]:
         return await self._run(
             lambda ledger: settle.record_outcomes(ledger, outcomes, cursor, self._clock())
+        )
+
+    async def record_refusals(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        return await self._run(
+            lambda ledger: settle.record_refusals(ledger, outcomes, self._clock())
         )
 
     async def downlink_cursor(self) -> int:

@@ -22,8 +22,8 @@ CREATE TABLE event (
     lane     INTEGER,               -- hash of the document; two documents in one lane do no harm
     stage    INTEGER NOT NULL,      -- edge_agent.outbox.record.STAGES
     id       BLOB NOT NULL,
-    recorded TEXT NOT NULL,
-    body     TEXT NOT NULL,
+    recorded INTEGER NOT NULL,      -- microseconds since 1970
+    body     BLOB NOT NULL,         -- JSON
     digest   BLOB NOT NULL          -- SHA-256 over all of the row but stage and lane
 );
 CREATE INDEX pending_of_device ON event (device, position, lane) WHERE stage = 0;
