@@ -30,9 +30,8 @@ def answer(item: Reading | Unreadable, appended: Appended, claimed: UUID | None)
         meaning, remedy = REFUSALS["content_conflict"]
         return _text(item.event.id, "quarantined", "content_conflict", f"{meaning} {remedy}")
     if appended.result == "quarantined":
-        return _text(
-            item.event.id, "quarantined", "bad_value", "The outbox cannot keep this event."
-        )
+        message = "The outbox cannot keep this event; its bytes are set aside."
+        return _text(item.event.id, "quarantined", "bad_value", message)
     if item.event.id is None:
         return Feedback(event=None, stage="stored", ok=True, tone="good").model_dump_json().encode()
     return stored_payload(item.event.id)

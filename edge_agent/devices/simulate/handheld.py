@@ -207,8 +207,9 @@ class Handheld:
                 sock.close()
                 return
             if not sock.readable():
-                writing = [sock] if sock.unsent or client.want_write() else []
-                select.select([sock, self._awake], writing, [], 0.1)
+                inputs = [sock.fileno(), self._awake.fileno()]
+                outputs = inputs[:1] if sock.unsent or client.want_write() else []
+                select.select(inputs, outputs, [], 0.1)
             self._drain_wakes()
             for _ in range(500):
                 if client.socket() is None or not sock.readable():
