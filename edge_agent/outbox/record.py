@@ -18,6 +18,7 @@ from edge_agent.outbox.port import Reading, Row
 from edge_contract.event import CloudEvent, content_digest
 from edge_contract.kinds import KINDS, TransferLine, document_of
 from edge_contract.outcome import Outcome, Stage
+from edge_contract.scalars import instant_text
 
 #: Number of a stage as stored. ``DAMAGED`` is no rung of the ladder: bytes changed on disk.
 STAGES: dict[Stage, int] = {
@@ -163,8 +164,8 @@ def cloud_event_json(row: Stored, site: str) -> str:
         "id": str(UUID(bytes=row.id)),
         "source": f"/sites/{site}/devices/{row.device}",
         "type": f"warehouse.{kind}.v1",
-        "time": time,
-        "recordedtime": row.recorded,
+        "time": instant_text(moment(time)),
+        "recordedtime": instant_text(moment(row.recorded)),
         "datacontenttype": "application/json",
         "subject": subject,
         "sequence": None if seq is None else f"{seq:015d}",
@@ -172,9 +173,10 @@ def cloud_event_json(row: Stored, site: str) -> str:
         "clockoffset": offset,
         "clockuncertainty": uncertainty,
     }
-    head = _encode({name: value for name, value in event.items() if value is not None})
+    head = to_json({name: value for name, value in event.items() if value is not None})
     # Nothing before data in a body is an object, so the first brace is where data begins.
-    return f'{head[:-1]},"data":{row.body[row.body.index("{") : -1]}}}'
+    data_as_stored = row.body[row.body.index(b"{") : -1]
+    return f'{head[:-1].decode()},"data":{data_as_stored.decode()}}}'
 
 
 def person_row(row: Stored, site: str, stage: int, outcome: str | None) -> Row:
