@@ -42,9 +42,11 @@ class Listen(_Section):
 
 class InboxSection(_Section):
     path: Path = Path("/var/lib/warehouse-edge/inbox.db")
-    keep_days: Annotated[float, Field(gt=0, le=3650)] = 30
-    """How long payloads are kept after they were applied: longer than Odoo's backups go back,
-    because a restored Odoo is filled up from here."""
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 90
+    """How long applied events are kept: longer than Odoo's backups go back, because a restored
+    Odoo is filled up from here."""
+    keep_readings_days: Annotated[float, Field(gt=0, le=3650)] = 30
+    """How long raw readings (scans, weights, states) are kept for trace."""
 
 
 class Control(_Section):

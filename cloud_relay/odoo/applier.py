@@ -159,9 +159,10 @@ class TargetApplier:
             reply = await odoo.apply(batch)
         except Retryable as error:
             self._machine.failed(entries, error, self._now(), self._share())
-            log.warning(
-                "target %s: %d events without an answer: %s", self.target, len(entries), error
-            )
+            if entries:
+                log.warning("target %s: %d events, no answer: %s", self.target, len(entries), error)
+            else:
+                log.info("target %s: Odoo gives no sign of life: %s", self.target, error)
             return
         killpoint.reached("applier.after_apply")
         progress = None
