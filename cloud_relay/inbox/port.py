@@ -110,7 +110,7 @@ class Progress:
     oldest_open: datetime | None
     """Occurrence of the oldest event that waits (``short`` ones and held lanes aside)."""
     next_due: datetime | None
-    """When the next entry that no held one blocks may be tried; in the past: now."""
+    """When the next deferred entry may be tried; ``None``: none is deferred beyond now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class SiteLag:
     """Occurrence of the oldest one not applied."""
     counters: Mapping[str, int] = field(default_factory=dict)
     """Ever, for the site: ``new``, ``duplicates``, ``conflicts``, ``foreign``, ``trace``,
-    ``applied``, ``held``, ``rejected``, ``discarded``, ``replayed``, ``requeued``."""
+    ``applied``, ``held``, ``aside``, ``rejected``, ``discarded``, ``replayed``, ``requeued``."""
 
 
 @dataclass(frozen=True, slots=True)
