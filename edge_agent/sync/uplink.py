@@ -149,7 +149,7 @@ class Uplink:
         return max(0.0, self._not_before - now)
 
     def next(self, now: float) -> Action:
-        """What to do now. Asking changes nothing but the request for more events."""
+        """What to do now. Asking again gives the same answer."""
         if now < self._not_before:
             return Wait(self._not_before - now)
         if self._renew is not None:
@@ -162,15 +162,14 @@ class Uplink:
             return Wait(None)
         if self._queue:
             return Send(self._queue[0])
-        if self._suspects and now >= self._suspects_until:
-            self._suspects.clear()
-            self._hungry = True
+        patient = self._suspects and now < self._suspects_until
+        if self._suspects and not patient:
+            return Fetch(self._most, self._limits.bytes)
         if self._hungry and len(self._suspects) < MAX_SUSPECTS:
             if now < self._linger_until:
                 return Wait(self._linger_until - now)
-            self._hungry = False  # whatever is appended from here on makes it hungry again
             return Fetch(self._most + len(self._suspects), self._limits.bytes)
-        return Wait(self._suspects_until - now if self._suspects else None)
+        return Wait(self._suspects_until - now if patient else None)
 
     # What happened
 
@@ -182,6 +181,12 @@ class Uplink:
 
     def beat_due(self) -> None:
         self._beat_due = True
+
+    def fetching(self, now: float) -> None:
+        """Before the outbox is asked: what is appended from here on makes hungry again."""
+        self._hungry = False
+        if now >= self._suspects_until:
+            self._suspects.clear()
 
     def fetched(self, events: Sequence[tuple[int, str]]) -> None:
         """The outbox's answer to :class:`Fetch`."""

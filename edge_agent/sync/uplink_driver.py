@@ -108,6 +108,7 @@ class UplinkDriver:
             case Wait(seconds):
                 await self._pause(self._awake, seconds)
             case Fetch(events, size):
+                self.machine.fetching(self._monotonic())
                 fetched = await self._local(self._store.pending_json(events, size))
                 if fetched is not None:
                     self.machine.fetched(fetched)

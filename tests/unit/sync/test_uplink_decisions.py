@@ -71,6 +71,7 @@ class Play:
             case Beat():
                 self.machine.beaten(self.beat, max(self.pending, default=0))
             case Fetch(events, _):
+                self.machine.fetching(self.now)
                 self.machine.fetched([(p, f"e{p}") for p in self.pending[:events]])
             case Send(batch):
                 self.sizes.append(len(batch))
@@ -91,7 +92,8 @@ class Play:
 
     def _settle(self, positions: list[int], where: list[int]) -> None:
         where.extend(positions)
-        self.pending = [p for p in self.pending if p not in positions]
+        gone = set(positions)
+        self.pending = [p for p in self.pending if p not in gone]
 
 
 def refuses(*poison: int, named: bool = False) -> Judge:
@@ -324,6 +326,7 @@ def test_what_is_appended_while_events_are_fetched_is_fetched_too() -> None:
     play = Play([])
     play.do(play.machine.next(0))
     assert isinstance(play.machine.next(0), Fetch)
+    play.machine.fetching(0)
     play.machine.appended(0)
     play.machine.fetched([])
     play.now = 1
