@@ -53,20 +53,15 @@ def sites(rows: Rows) -> RenderableType:
 def held(rows: Rows) -> RenderableType:
     if not rows:
         return "Nothing is held."
-    table = _table("no.", "site", "device", "kind", "document", "reason", "behind", "since")
+    lines: list[RenderableType] = []
     for row in rows:
-        reason = Text(row["code"], "red" if row["status"] == "held" else "yellow")
-        table.add_row(
-            str(row["number"]),
-            row["site"],
-            row["device"],
-            row["kind"],
-            row["lane"] or "",
-            reason.append(f"  {row['message']}", ""),
-            str(row["behind"]),
-            when(row["received"]),
-        )
-    return table
+        behind = f", {row['behind']} wait behind it" if row["behind"] else ""
+        head = Text(f"{row['number']}  ", "bold").append(_coloured(row["status"]))
+        document = f" of {row['lane']}" if row["lane"] else ""
+        head.append(f"  {row['kind']}{document}, {row['device']} at {row['site']}, ")
+        head.append(f"{when(row['occurred'])}{behind}")
+        lines += [head, Text(f"   {row['message'] or row['code']}"), Text(f"   {row['remedy']}")]
+    return Group(*lines)
 
 
 def event(row: Mapping[str, Any]) -> RenderableType:

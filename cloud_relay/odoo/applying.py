@@ -130,8 +130,9 @@ class Applying:
         if not sent:
             return self._after_probe()
         self.counters["calls"] += 1
+        short = sum(result.code == WANT_OF_STOCK for result in reply.results)
         verdicts = [
-            self._verdict(entry, result, progress, now)
+            self._verdict(entry, result, progress, short, now)
             for entry, result in zip(sent, reply.results, strict=True)
         ]
         if self._unsure:
@@ -233,7 +234,7 @@ class Applying:
         ]
 
     def _verdict(
-        self, entry: Entry, result: OdooResult, progress: Progress | None, now: Now
+        self, entry: Entry, result: OdooResult, progress: Progress | None, short: int, now: Now
     ) -> Verdict:
         self.counters[result.status] += 1
         if result.status in {"applied", "duplicate"}:
@@ -242,7 +243,7 @@ class Applying:
         if result.status == "skipped":
             return Verdict(entry.number, "waiting", attempted=False)
         if result.code == WANT_OF_STOCK and progress is not None:
-            verdict = self._shortages.verdict(entry, result, progress, now.at, now.tick)
+            verdict = self._shortages.verdict(entry, result, progress, now.at, now.tick, short)
             self.counters["short"] += verdict.status == "short"
             return verdict
         return Verdict(

@@ -14,9 +14,12 @@ from datetime import datetime, timedelta
 from cloud_relay.inbox.port import Entry, Progress, Verdict
 from cloud_relay.odoo.port import OdooResult
 
-#: Seconds until the first repeat, and between repeats at most.
+#: Seconds until the first repeat, and between repeats at most. Odoo takes a failing group apart to
+#: find who is at fault, so a crowd that is short together is repeated more rarely.
 FIRST_S = 0.5
 LONGEST_S = 15.0
+LONGEST_OF_A_CROWD_S = 60.0
+CROWD = 10
 #: Entries remembered: a bound, not a tuning.
 MOST_REMEMBERED = 50_000
 
@@ -40,8 +43,15 @@ class Shortages:
     _first: OrderedDict[int, _Since] = field(default_factory=OrderedDict)
 
     def verdict(
-        self, entry: Entry, result: OdooResult, progress: Progress, now: datetime, tick: float
+        self,
+        entry: Entry,
+        result: OdooResult,
+        progress: Progress,
+        now: datetime,
+        tick: float,
+        together: int = 1,
     ) -> Verdict:
+        """Waiting on, or held; ``together`` is how many of the same batch are short."""
         since = self._first.setdefault(entry.number, _Since(tick))
         since.tries += 1
         while len(self._first) > MOST_REMEMBERED:
@@ -50,6 +60,7 @@ class Shortages:
         coming = older_on_the_way(entry, progress)
         if waited < (max(self.grace_s, self.limit_s) if coming else self.grace_s):
             delay = min(LONGEST_S, FIRST_S * 2.0 ** min(since.tries - 1, 30))
+            delay = min(LONGEST_OF_A_CROWD_S, delay * max(1.0, together / CROWD))
             return Verdict(
                 entry.number,
                 "short",
