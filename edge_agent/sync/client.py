@@ -67,7 +67,7 @@ class HttpRelay:
         self._timeouts = timeouts or Timeouts()
         self._client = httpx.AsyncClient(
             base_url=url,
-            verify=trust(ca_file),
+            verify=trust(ca_file) if url.startswith("https:") else False,
             transport=transport,
             follow_redirects=False,
             trust_env=False,
