@@ -63,7 +63,11 @@ class Part:
     def start(self, deadline: float = 30.0) -> None:
         """Start it and wait until it is ready (seconds)."""
         self.launch()
-        self.wait_ready(deadline)
+        try:
+            self.wait_ready(deadline)
+        except BaseException:
+            self.stop()
+            raise
 
     def launch(self) -> None:
         """Start it without waiting."""

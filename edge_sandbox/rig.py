@@ -124,6 +124,7 @@ class Relay:
         self._client = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.monitor_token}"}, timeout=30
         )
+        self._stack = ExitStack()
 
     @property
     def url(self) -> str:
@@ -131,9 +132,12 @@ class Relay:
 
     def __enter__(self) -> Relay:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.odoo_link.__enter__()
-        self._write()
-        self.part.start()
+        with ExitStack() as stack:
+            stack.enter_context(self._client)
+            stack.enter_context(self.odoo_link)
+            self._write()
+            stack.enter_context(self.part)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -142,9 +146,7 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.part.stop()
-        self._client.close()
-        self.odoo_link.__exit__(kind, error, trace)
+        self._stack.__exit__(kind, error, trace)
 
     def get(self, path: str) -> Any:
         """JSON of a GET with the central team's token; ``None`` for 404."""
@@ -170,13 +172,16 @@ class Relay:
         return run_json([*program("cloud-relay"), *arguments], self.config)
 
     def _answers(self) -> bool:
-        return self._client.get("/v1/health").status_code == 200
+        try:
+            return self._client.get("/v1/health").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def _write(self) -> None:
         monitor = _secret(self.folder / "monitor.token", self.monitor_token)
         lines = [
-            f'[listen]\nport = {self.port}\n\n[inbox]\npath = "inbox.db"\n',
-            '[control]\nsocket = "relay.sock"\n',
+            f'[listen]\nport = {self.port}\n\n[inbox]\npath = "{self.folder}/inbox.db"\n',
+            f'[control]\nsocket = "{self.folder}/relay.sock"\n',
             f'[monitor]\ntoken_file = "{monitor}"',
         ]
         for name, target in self._targets.items():
@@ -229,11 +234,13 @@ class Agent:
 
     def __enter__(self) -> Agent:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self._own_broker:
-            self._stack.enter_context(self.broker)
-        self._stack.enter_context(self.uplink)
-        self._write()
-        self._stack.enter_context(self.part)
+        with ExitStack() as stack:
+            if self._own_broker:
+                stack.enter_context(self.broker)
+            stack.enter_context(self.uplink)
+            self._write()
+            stack.enter_context(self.part)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(

@@ -12,8 +12,8 @@ from typing import Any
 from edge_sandbox.demo.plan import Plan, Step
 from edge_sandbox.demo.warehouse import Figures, Ledger
 
-#: Stages that are an answer: the event has its effect, or a person has it on a list.
-ANSWERED = frozenset({"applied", "reconciled", "held", "rejected", "discarded"})
+#: Where an event may stand in the end: it has its effect, or a person has it on a list.
+ANSWERED = frozenset({"applied", "held", "rejected", "discarded"})
 
 
 @dataclass(slots=True)
@@ -68,11 +68,11 @@ def judge_events(
             continue
         verdict.acked += 1
         found = ladder(step.device, event)
-        stage = found["stage"] if found else "unknown at the relay"
+        stage = found["status"] if found else "unknown at the relay"
         if stage not in ANSWERED:
             verdict.lost += 1
             verdict.details.append(f"{step.kind} {event} of {step.device}: {stage}")
-        elif stage in ("applied", "reconciled"):
+        elif stage == "applied":
             verdict.applied += 1
         elif stage == "held":
             verdict.held += 1
@@ -87,8 +87,8 @@ def judge_events(
 
 
 def judge_order(verdict: Verdict, arrivals: Mapping[str, list[int]], applied: list[int]) -> None:
-    """``arrivals``: per device, its sequence numbers in the relay's order of arrival. ``applied``:
-    per document and device, inversions of what Odoo booked, already counted."""
+    """``arrivals``: per device, the numbers of its scans in the relay's order of arrival.
+    ``applied``: per document and device, inversions of what Odoo booked, already counted."""
     for device, sequence in arrivals.items():
         wrong = sum(1 for left, right in pairwise(sequence) if left > right)
         verdict.out_of_order += wrong

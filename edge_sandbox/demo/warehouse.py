@@ -261,7 +261,7 @@ def _decimal(value: float) -> Decimal:
 
 
 def inversions(made: Warehouse, plan: Plan) -> list[int]:
-    """Per transfer, how often a device's scan was booked before an earlier one of the same device."""
+    """Per transfer and device, how often a scan was booked before an earlier one."""
     rows = made.odoo.call(
         "x_edge_effect", "search_read", domain=[["x_picking_id", "!=", False]],
         fields=["x_key", "x_picking_id"], order="id",
