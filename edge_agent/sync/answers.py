@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from edge_agent.sync.port import BatchRefused, Busy, GenerationReused
+from edge_agent.sync.port import BatchRefused, Busy, GenerationReused, RateLimited
 from edge_contract.errors import EdgeError, NeedsOperator
 from edge_contract.problem import PROBLEM_MEDIA_TYPE, Problem
 
@@ -42,7 +42,9 @@ def error_for(status: int, media_type: str, body: bytes, patience: float, url: s
         return GenerationReused(said)
     if kind in ("bad-batch", "too-large"):
         return BatchRefused(kind, said, _positions(problem))
-    if kind in ("rate-limited", "unavailable"):
+    if kind == "rate-limited":
+        return RateLimited(f"The relay slows this agent down: {said}", patience)
+    if kind == "unavailable":
         return Busy(f"The relay is busy: {said}", patience)
     if kind in ("conflict", "storage-full", "unauthenticated", "forbidden") or status < 500:
         return NeedsOperator(kind, said, remedy)

@@ -22,6 +22,10 @@ class Busy(Retryable):
         self.retry_after = retry_after
 
 
+class RateLimited(Busy):
+    """The relay is well and this agent asks too much of it."""
+
+
 class BatchRefused(Rejected):
     """The relay read the body and will not take it: ``bad-batch`` or ``too-large``."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_agent.sync.backoff import Backoff
-from edge_agent.sync.port import BatchRefused, Busy, GenerationReused
+from edge_agent.sync.port import BatchRefused, Busy, GenerationReused, RateLimited
 from edge_contract.batch import MAX_BATCH_EVENTS, HeartbeatReply
 from edge_contract.errors import EdgeError, NeedsOperator, Rejected
 
@@ -32,11 +32,14 @@ _GROW_AFTER = 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a batch, and how long a live event may wait for company."""
+    """Bounds of a batch, and how long a live event may wait for company (seconds)."""
 
     events: int = MAX_BATCH_EVENTS
     bytes: int = 1024 * 1024
     linger_s: float = 0.005
+    spacing_s: float = 0.05
+    """Between two batches that are not full, so that live events cost the relay at most 20 requests
+    a second whatever their rate. Full batches follow each other at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Batch:
     """Events in order, each with its outbox position and its JSON text."""
 
     events: tuple[tuple[int, str], ...]
+    full: bool = False
+    """There is probably more where these came from."""
     refused_after: int | None = None
     """How many batches the relay had taken when it first refused these events; else ``None``."""
 
@@ -176,7 +181,7 @@ class Uplink:
     def appended(self, now: float) -> None:
         """The outbox has something new."""
         if not self._hungry and not self._queue:
-            self._linger_until = now + self._limits.linger_s
+            self._linger_until = max(self._linger_until, now + self._limits.linger_s)
         self._hungry = True
 
     def beat_due(self) -> None:
@@ -192,12 +197,15 @@ class Uplink:
         """The outbox's answer to :class:`Fetch`."""
         fresh = tuple(event for event in events if event[0] not in self._suspects)
         if fresh:
-            self._queue.append(Batch(fresh[: self._most]))
+            size = sum(len(text) for _, text in fresh)
+            full = len(fresh) >= self._most or size > self._limits.bytes // 2
+            self._queue.append(Batch(fresh[: self._most], full))
             self._hungry = True
 
-    def stored(self) -> None:
+    def stored(self, now: float) -> None:
         """The batch is stored at the relay and marked as relayed."""
-        self._queue.popleft()
+        batch = self._queue.popleft()
+        self._linger_until = 0.0 if batch.full else now + self._limits.spacing_s
         self._taken += 1
         self._taken_at_this_size += 1
         if self._taken_at_this_size >= _GROW_AFTER:
@@ -205,7 +213,7 @@ class Uplink:
             self._taken_at_this_size = 0
         # Now that it takes something, whatever it refused before gets its second hearing.
         self._queue.extendleft(
-            Batch(((suspect.position, suspect.text),), self._taken - 1)
+            Batch(((suspect.position, suspect.text),), True, self._taken - 1)
             for suspect in reversed(self._suspects.values())
         )
         self._suspects.clear()
@@ -279,7 +287,8 @@ class Uplink:
             self._beat_due = False
             self.trouble = Trouble(error.code, error.message)
             return
-        self.link = "down"
+        if not isinstance(error, RateLimited):
+            self.link = "down"
         if isinstance(error, NeedsOperator):
             self.trouble = Trouble(error.code, error.message, error.remedy)
             if error.code == "conflict":
@@ -304,4 +313,4 @@ def _split(batch: Batch, guilty: frozenset[int], since: int) -> list[Batch]:
     pieces = [batch.events[:middle], batch.events[middle:]]
     if alone and rest:
         pieces = [*((event,) for event in alone), rest]
-    return [Batch(piece, since) for piece in pieces]
+    return [Batch(piece, True, since) for piece in pieces]

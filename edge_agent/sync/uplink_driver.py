@@ -133,7 +133,7 @@ class UplinkDriver:
             await self._local(self._note_refused(reply, batch))
         if await self._local(self._marked(batch.positions)):
             killpoint.reached("uplink.after_mark")
-            self.machine.stored()
+            self.machine.stored(self._monotonic())
             self._count("uplink.batches", 1)
             self._count("uplink.events", len(batch))
             self._count("uplink.duplicates", reply.duplicates)

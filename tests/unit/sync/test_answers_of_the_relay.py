@@ -5,7 +5,7 @@ import json
 import pytest
 
 from edge_agent.sync.answers import MAX_RETRY_AFTER_S, error_for, retry_after
-from edge_agent.sync.port import BatchRefused, Busy, GenerationReused
+from edge_agent.sync.port import BatchRefused, Busy, GenerationReused, RateLimited
 from edge_contract.errors import EdgeError, NeedsOperator
 from edge_contract.problem import PROBLEM_MEDIA_TYPE, PROBLEMS, problem
 
@@ -31,7 +31,7 @@ def answer(kind: str, **extra: object) -> EdgeError:
         ("too-large", BatchRefused),
         ("unsupported-media-type", NeedsOperator),
         ("bad-batch", BatchRefused),
-        ("rate-limited", Busy),
+        ("rate-limited", RateLimited),
         ("storage-full", NeedsOperator),
         ("unavailable", Busy),
     ],

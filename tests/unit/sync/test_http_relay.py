@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from edge_agent.sync.client import HttpRelay, Timeouts
-from edge_agent.sync.port import BatchRefused, Busy
+from edge_agent.sync.port import BatchRefused, Busy, RateLimited
 from edge_contract.batch import BATCH_MEDIA_TYPE, BatchReply, DownlinkReply, HeartbeatReply
 from edge_contract.batch import Heartbeat as Beat
 from edge_contract.errors import EdgeError, NeedsOperator, Retryable
@@ -119,7 +119,7 @@ def _problem(kind: str, headers: dict[str, str] | None = None, **extra: object) 
     ("response", "expected", "words"),
     [
         (_problem("bad-batch", positions=[2]), BatchRefused, "because"),
-        (_problem("rate-limited", {"Retry-After": "9"}), Busy, "because"),
+        (_problem("rate-limited", {"Retry-After": "9"}), RateLimited, "because"),
         (_problem("unauthenticated"), NeedsOperator, "do this"),
         (PlainTextResponse("<html>Sign in</html>"), Retryable, "captive portal"),
         (JSONResponse({"generation": "no"}), Retryable, "captive portal"),

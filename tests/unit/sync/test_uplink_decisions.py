@@ -78,7 +78,7 @@ class Play:
                 error = self.judge(batch)
                 if error is None:
                     self._settle(batch.positions, self.stored)
-                    self.machine.stored()
+                    self.machine.stored(self.now)
                 elif isinstance(error, BatchRefused):
                     self.machine.refused(error, self.now)
                 else:
@@ -116,7 +116,7 @@ def test_a_backlog_goes_up_in_order_in_batches_of_the_limit() -> None:
     play.until_idle()
     assert play.stored == list(range(1, 1201))
     assert play.sizes == [500, 500, 200]
-    assert play.waited == [None]
+    assert play.waited == [0.05, None]
 
 
 def test_a_batch_is_the_same_again_until_it_is_answered() -> None:
@@ -320,6 +320,30 @@ def test_a_live_event_waits_a_moment_for_company_and_no_longer() -> None:
     assert action.seconds == pytest.approx(0.005)
     play.machine.appended(10.004)
     assert isinstance(play.machine.next(10.0051), Fetch), "a second one does not put it off"
+
+
+def test_live_events_cost_at_most_twenty_requests_a_second_and_a_backlog_is_not_slowed() -> None:
+    play = Play([])
+    sent = []
+    for number in range(1, 1001):
+        play.pending.append(number)
+        play.machine.appended(play.now)
+        end = play.now + 0.001
+        while True:
+            action = play.machine.next(play.now)
+            if not isinstance(action, Wait):
+                if isinstance(action, Send):
+                    sent.append(play.now)
+                play.do(action)
+            elif action.seconds is None or play.now + action.seconds > end:
+                break
+            else:
+                play.now += action.seconds
+        play.now = end
+    assert 15 <= len(sent) <= 22, "in one second"
+    play = Play(list(range(1, 5001)))
+    play.until_idle()
+    assert play.now < 0.1
 
 
 def test_what_is_appended_while_events_are_fetched_is_fetched_too() -> None:
