@@ -48,8 +48,8 @@ class IntakeGate:
             )
         elif room.used >= most:
             self.refusal = IntakeRefused(
-                f"The outbox {settings.path} holds {room.used // MIB} MiB of at most "
-                f"{settings.max_bytes // MIB} MiB.",
+                f"The outbox {settings.path} holds {room.used // 1024} KiB of at most "
+                f"{settings.max_bytes // 1024} KiB.",
                 "Restore the uplink so that it drains, or raise max_bytes in [outbox]; intake "
                 "opens by itself.",
             )

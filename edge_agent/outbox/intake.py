@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from edge_agent.outbox.ledger import RUN, Ledger
+from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_agent.outbox.record import (
     DAMAGED,
+    STAGES,
     DamagedRow,
     body_of,
     content_of,
@@ -43,7 +44,10 @@ class Intake:
 
     def append(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
         with self._ledger.transaction():
-            return _Burst(self, self._ledger).store(burst)
+            stored = _Burst(self, self._ledger)
+            results = stored.store(burst)
+        stored.committed()
+        return results
 
     def new_id(self) -> UUID:
         """For a raw reading: its device made none."""
@@ -52,10 +56,10 @@ class Intake:
     def quarantine(self, item: Unreadable) -> Appended:
         """Keep the bytes, and give up the oldest of the device with most when there is no room."""
         ledger = self._ledger
-        origin, message = _text(item.origin), _text(item.message[:2000])
-        values = (item.device, origin, item.payload, item.size, item.code, message)
+        device, origin, message = _text(item.device), _text(item.origin), _text(item.message[:2000])
+        values = (device, origin, item.payload, item.size, item.code, message)
         ledger.connection.execute(SQL["insert_quarantine"], (*values, instant_text(item.recorded)))
-        share = ledger.shares.setdefault(item.device, [0, 0])
+        share = ledger.shares.setdefault(device, [0, 0])
         share[0] += 1
         share[1] += len(item.payload)
         ledger.counters["quarantined"] += 1
@@ -89,9 +93,10 @@ class _Burst:
         self._intake = intake
         self._ledger = ledger
         self._newest = ledger.newest
-        self._fresh: dict[int, tuple[int, bytes]] = {}
+        self._recent = ledger.recent
+        self._fresh: dict[int, int] = {}
+        self._bodies: dict[int, bytes] = {}
         self._events: list[tuple[int, int, int | None, bytes, int, bytes, bytes]] = []
-        self._seen: list[tuple[int, int, int]] = []
 
     def store(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
         ledger = self._ledger
@@ -100,10 +105,15 @@ class _Burst:
             for item in burst
         ]
         ledger.connection.executemany(SQL["insert_event"], self._events)
-        ledger.connection.executemany(SQL["insert_seen"], self._seen)
+        if self._fresh:
+            self._recent = ledger.write_full_runs(self._fresh)
         ledger.counters["newest"] = self._newest
-        ledger.tally(0, len(self._events))
+        ledger.tally(STAGES["stored"], len(self._events))
         return results
+
+    def committed(self) -> None:
+        """Memory follows the disk, not the other way round."""
+        self._ledger.keep(self._recent, self._fresh)
 
     def _take(self, reading: Reading) -> Appended:
         ledger, event, device = self._ledger, reading.event, reading.device
@@ -124,8 +134,8 @@ class _Burst:
         number = ledger.devices.get(device) or self._enrol(device)
         digest = row_digest(position, device, id_bytes, recorded, body)
         self._events.append((position, number, lane, id_bytes, recorded, body, digest))
-        self._seen.append((position // RUN, key, position))
-        self._fresh[key] = (position, body)
+        self._fresh[key] = position
+        self._bodies[key] = body
         return Appended("new", event_id, position)
 
     def _enrol(self, device: str) -> int:
@@ -138,10 +148,10 @@ class _Burst:
         """The answer to an event that has been here before; ``None`` if it has not."""
         said = content_of(body)
         if key in self._fresh:
-            position, first = self._fresh[key]
-            return self._again(reading, event_id, position, said == content_of(first))
+            same = said == content_of(self._bodies[key])
+            return self._again(reading, event_id, self._fresh[key], same)
         ledger = self._ledger
-        for _, position, content in ledger.positions_of(reading.device, event_id.bytes):
+        for position, content in ledger.positions_of(reading.device, event_id.bytes):
             if content is not None:
                 return self._again(reading, event_id, position, said == content.hex())
             found = ledger.read(position)

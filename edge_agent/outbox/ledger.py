@@ -17,8 +17,9 @@ from edge_agent.outbox.remembered import Remembered
 from edge_agent.outbox.statements import SQL
 from edge_contract import killpoint
 
-#: Positions in one run of the ``seen`` tree: about 100 pages, all that an append can touch of it.
-RUN = 1 << 14
+#: Positions in one run of the ``seen`` tree. The newest run is in memory (1 MB) and is written,
+#: sorted, when it is full.
+RUN = 1 << 13
 #: The filter has room for the ids of deleted rows that are remembered, and this many rows beside.
 ROWS_FILTERED = 1_000_000
 
@@ -37,6 +38,7 @@ class Ledger:
             device: [rows, size]
             for device, rows, size in connection.execute(SQL["quarantine_shares"])
         }
+        self.recent = self._recent()
         self.oldest_run = connection.execute(SQL["oldest_run"]).fetchone()[0] or 0
         self.last_turn: int | None = None
         self._capacity = remember_ids + ROWS_FILTERED
@@ -48,7 +50,7 @@ class Ledger:
 
     @property
     def salt(self) -> bytes:
-        salt = self.state["salt"]
+        salt = self.state.get("salt")
         return salt if isinstance(salt, bytes) else b""
 
     @property
@@ -67,26 +69,50 @@ class Ledger:
     def remember_anew(self) -> None:
         """Build the filter of ids from the database: about a second for a million."""
         self.filter = Remembered(self._capacity)
+        self.filter.add_all(self.recent)
         self.filter.add_all(key for (key,) in self.connection.execute(SQL["all_keys"]))
 
     def filter_is_stale(self) -> bool:
         """More ids were added than it was made for: it raises false alarms too often."""
         return self.filter.added > 2 * self._capacity
 
+    def _recent(self) -> dict[int, int]:
+        """Positions by key in the newest run, which is not in the ``seen`` tree yet."""
+        salt, start = self.salt, self.newest // RUN * RUN
+        rows = self.connection.execute(SQL["ids_from"], (start,))
+        return {key_of(salt, device, event_id): position for position, device, event_id in rows}
+
+    def write_full_runs(self, fresh: dict[int, int]) -> dict[int, int]:
+        """Write the runs that ``fresh`` fills; returns what the newest run keeps of what was
+        ``recent``. ``fresh`` joins it with :meth:`keep` after the commit."""
+        run = max(fresh.values()) // RUN
+        if run == self.newest // RUN:
+            return self.recent
+        full = [
+            (position // RUN, key, position)
+            for key, position in (self.recent | fresh).items()
+            if position // RUN < run
+        ]
+        self.connection.executemany(SQL["insert_seen"], sorted(full))
+        return {key: position for key, position in self.recent.items() if position // RUN == run}
+
+    def keep(self, recent: dict[int, int], fresh: dict[int, int]) -> None:
+        """After the commit: what is in the newest run."""
+        recent.update(fresh)
+        self.recent = recent
+
     def positions_of(
         self, device: str, event_id: bytes, near: int = 0
-    ) -> Iterator[tuple[int, int, bytes | None]]:
-        """Key, position and content digest of rows that may be (device, id), newest first; first
-        looked for beside position ``near``."""
+    ) -> Iterator[tuple[int, bytes | None]]:
+        """Position and content digest (of deleted rows) of rows that may be (device, id), newest
+        first; before all others those in the run of position ``near``."""
         key = key_of(self.salt, device, event_id)
+        if key in self.recent:
+            yield self.recent[key], None
         if near:
-            beside = (near // RUN, key)
-            found = self.connection.execute(SQL["find_seen_in_run"], beside).fetchall()
-            if found:
-                return ((key, position, content) for position, content in found)
+            yield from self.connection.execute(SQL["find_seen_in_run"], (near // RUN, key))
         runs = {"newest": self.newest // RUN, "oldest": self.oldest_run, "key": key}
-        found = self.connection.execute(SQL["find_seen"], runs).fetchall()
-        return ((key, position, content) for position, content in found)
+        yield from self.connection.execute(SQL["find_seen"], runs)
 
     def read(self, position: int) -> tuple[Stored, bytes, int] | None:
         """Row, digest and stage at a position; the digest is not checked yet."""

@@ -5,7 +5,12 @@ INSERT INTO event (position, device, lane, stage, id, recorded, body, digest)
 VALUES (?, ?, ?, 0, ?, ?, ?, ?)
 
 -- name: insert_seen
-INSERT INTO seen (run, key, position) VALUES (?, ?, ?)
+INSERT INTO seen (run, key, position) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: ids_from
+SELECT event.position, device.name, event.id
+FROM event JOIN device ON device.number = event.device
+WHERE event.position >= ?
 
 -- name: insert_device
 INSERT INTO device (number, name) VALUES (?, ?)
@@ -17,16 +22,15 @@ SELECT name, number FROM device
 SELECT key FROM seen
 
 -- name: find_seen
--- One seek a run, newest first.
+-- One seek a run, newest first; whoever has what they want stops reading.
 WITH RECURSIVE every (run) AS (
     SELECT :newest UNION ALL SELECT run - 1 FROM every WHERE run > :oldest
 )
 SELECT seen.position, seen.content
 FROM every CROSS JOIN seen ON seen.run = every.run AND seen.key = :key
-ORDER BY seen.position DESC
 
 -- name: find_seen_in_run
-SELECT position, content FROM seen WHERE run = ? AND key = ? ORDER BY position DESC
+SELECT position, content FROM seen WHERE run = ? AND key = ?
 
 -- name: oldest_run
 SELECT min(run) FROM seen
@@ -92,7 +96,8 @@ SELECT position FROM outcome INDEXED BY final_outcome WHERE final = 1 AND noted 
 ORDER BY noted LIMIT ?
 
 -- name: settle_seen
-UPDATE seen SET content = ? WHERE run = ? AND key = ? AND position = ?
+INSERT INTO seen (content, run, key, position) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET content = excluded.content
 
 -- name: delete_event
 DELETE FROM event WHERE position = ?

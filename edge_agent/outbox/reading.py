@@ -146,7 +146,7 @@ def rows(
 
 
 def show(ledger: Ledger, site: str, device: str, event: UUID) -> Row | None:
-    for _, position, _ in ledger.positions_of(device, event.bytes):
+    for position, _ in ledger.positions_of(device, event.bytes):
         found = ledger.read(position)
         if found is None or found[0].id != event.bytes or found[0].device != device:
             continue

@@ -92,10 +92,12 @@ def _note_all(ledger: Ledger, outcomes: Sequence[Outcome], now: datetime) -> lis
 
 def _note(ledger: Ledger, outcome: Outcome, noted: str, near: int) -> int | None:
     """Position of the event, negative if this was known of it; ``None`` if it is not here."""
-    for _, position, content in ledger.positions_of(outcome.device, outcome.event.bytes, near=near):
+    for position, content in ledger.positions_of(outcome.device, outcome.event.bytes, near=near):
         found = ledger.read(position)
+        if found is None and content is not None:
+            return position
         if found is None:
-            return position if content is not None else None
+            continue
         row, _, stage = found
         if row.id != outcome.event.bytes or row.device != outcome.device:
             continue
@@ -137,9 +139,8 @@ def _delete(ledger: Ledger, position: int) -> None:
     except DamagedRow:
         content = b""  # a resend will be called a conflict and kept, which is safe
     where = (position // RUN, key, position)
-    ledger.counters["remembered"] += ledger.connection.execute(
-        SQL["settle_seen"], (content, *where)
-    ).rowcount
+    ledger.connection.execute(SQL["settle_seen"], (content, *where))
+    ledger.counters["remembered"] += 1
     ledger.connection.execute(SQL["delete_event"], (position,))
     ledger.connection.execute(SQL["delete_outcome"], (position,))
     ledger.tally(stage, -1)

@@ -18,6 +18,8 @@ from typing import TypeVar
 
 import aiosqlite
 
+from edge_contract.errors import Retryable
+
 Result = TypeVar("Result")
 
 
@@ -31,13 +33,27 @@ class Writer:
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection]) -> Writer:
         """Start the thread and connect on it. What ``connect`` raises, this raises."""
-        return cls(await aiosqlite.Connection(connect, iter_chunk_size=64))
+        failures: list[Exception] = []
+
+        def connect_or_not() -> sqlite3.Connection:
+            # aiosqlite does not wait for the end of its thread when this raises.
+            try:
+                return connect()
+            except Exception as error:  # noqa: BLE001 - raised below
+                failures.append(error)
+                return sqlite3.connect(":memory:")
+
+        writer = cls(await aiosqlite.Connection(connect_or_not, iter_chunk_size=64))
+        if failures:
+            await writer.close()
+            raise failures[0]
+        return writer
 
     def submit(self, function: Callable[[sqlite3.Connection], Result]) -> Future[Result]:
         """Queue a function; the future may be waited for from any thread."""
         future: Future[Result] = Future()
         if self.closed:
-            raise ValueError("The outbox is closed.")
+            raise Retryable("The outbox is closed: the agent is stopping.")
         connection = self._connection._conn
 
         def job() -> None:

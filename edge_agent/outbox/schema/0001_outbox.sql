@@ -30,8 +30,8 @@ CREATE INDEX pending_of_device ON event (device, position, lane) WHERE stage = 0
 CREATE INDEX pending_of_lane ON event (lane, position) WHERE stage = 0 AND lane IS NOT NULL;
 
 -- Which (device, id) have been here. Ids may be random, so a plain unique index would dirty a page
--- of its own for every row. The tree is cut into runs of 16,384 positions instead: all inserts go
--- to the newest run, and a filter in memory spares nearly every new id the search through the runs.
+-- of its own for every row. The tree is cut into runs of 8,192 positions instead, each written
+-- sorted when it is full; a filter in memory spares nearly every new id the search through the runs.
 CREATE TABLE seen (
     run      INTEGER NOT NULL,
     key      INTEGER NOT NULL,      -- salted hash of device and id
