@@ -220,12 +220,18 @@ def keep_on_pallet(moves):
                 package.write({"package_dest_id": package.parent_package_id.id})
 
 
+def comes_first(row):
+    # Nothing may dip below what is reserved, so what is missing is put there before it moves and what
+    # is too much is taken away after; but of a serial number there are never two, even for a moment.
+    return row["delta"] > 0 or env["product.product"].browse(row["place"][0]).tracking == "serial"
+
+
 def apply_moved(events):
     moves = []
     for number, event in enumerate(events):
         moves.append(read_move(event, number))
     legs, repairs = plan_moves(moves)
-    adjust([row for row in repairs if row["delta"] > 0])
+    adjust([row for row in repairs if comes_first(row)])
     pickings = make_transfers(moves)
     values, owners = [], []
     for move, picking in zip(moves, pickings):
@@ -263,7 +269,7 @@ def apply_moved(events):
         )
     redate(times)
     note_effects(effects)
-    adjust([row for row in repairs if row["delta"] < 0])
+    adjust([row for row in repairs if not comes_first(row)])
     answers = []
     for move in moves:
         answers.append(noted(move["picking"], move, repairs))
