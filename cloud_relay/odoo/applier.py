@@ -154,7 +154,8 @@ class TargetApplier:
     async def _send(self, odoo: OdooApplier, entries: Sequence[Entry]) -> None:
         batch = odoo_batch(entries, self._binding, self._watermark)
         began = self._seconds()
-        killpoint.reached("applier.before_apply")
+        if entries:
+            killpoint.reached("applier.before_apply")
         try:
             reply = await odoo.apply(batch)
         except Retryable as error:
@@ -164,7 +165,8 @@ class TargetApplier:
             else:
                 log.info("target %s: Odoo gives no sign of life: %s", self.target, error)
             return
-        killpoint.reached("applier.after_apply")
+        if entries:
+            killpoint.reached("applier.after_apply")
         progress = None
         if any(result.code == WANT_OF_STOCK for result in reply.results):
             progress = await self._inbox.progress(self.target, self._clock())
@@ -178,7 +180,8 @@ class TargetApplier:
             marks = {self.target: reply.watermark}
             await self._inbox.settle(verdicts, self._clock(), marks)
             self._watermark = dict(reply.watermark)
-        killpoint.reached("applier.after_settle")
+        if entries:
+            killpoint.reached("applier.after_settle")
 
     async def _idle(self, watch: Watch) -> None:
         progress = await self._inbox.progress(self.target, self._clock())
