@@ -27,6 +27,8 @@ import httpx
 
 from cloud_relay.odoo.install import Installer
 from cloud_relay.odoo.json2 import Json2
+from edge_agent.status import ask
+from edge_contract.errors import EdgeError
 from edge_contract.mqtt import AGENT_STATUS_TOPIC
 from edge_sandbox.broker import Broker
 from edge_sandbox.odoo import OdooDatabase
@@ -227,7 +229,7 @@ class Agent:
             f"agent {name}",
             [*(command or program("edge-agent")), "run", "--config", str(self.config)],
             folder / "agent.log",
-            ready=self._listens,
+            ready=self._takes_events,
             environment=environment,
         )
         self._stack = ExitStack()
@@ -252,8 +254,8 @@ class Agent:
         self._stack.__exit__(kind, error, trace)
 
     def status(self) -> dict[str, Any]:
-        """What ``edge-agent status --json`` says."""
-        return dict(self.command("status"))
+        """What ``edge-agent status --json`` says, asked over the agent's socket."""
+        return dict(next(iter(ask(self.socket, "status"))))
 
     def command(self, *arguments: str) -> Any:
         """Run an ``edge-agent`` command with ``--json`` and read what it prints."""
@@ -263,10 +265,12 @@ class Agent:
     def socket(self) -> Path:
         return self.folder / "agent.sock"
 
-    def _listens(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(str(self.socket))
-        return True
+    def _takes_events(self) -> bool:
+        try:
+            links = self.status()["links"]
+        except EdgeError:
+            return False
+        return any(link["kind"] == "mqtt" and link["health"] == "up" for link in links)
 
     def _write(self) -> None:
         token = _secret(self.folder / "site.token", self._token)

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, closing
 from datetime import UTC, datetime
 
 from cloud_relay.inbox.port import Alarm, Entry, Inbox, Watch
-from cloud_relay.odoo.applying import WANT_OF_STOCK, Applying, Fetch, Now, Send, Wait
+from cloud_relay.odoo.applying import MAY_YET_BE_CURED, Applying, Fetch, Now, Send, Wait
 from cloud_relay.odoo.port import Binding, OdooApplier
 from cloud_relay.odoo.shortage import Shortages
 from cloud_relay.odoo.status import TargetStatus
@@ -168,7 +168,7 @@ class TargetApplier:
         if entries:
             killpoint.reached("applier.after_apply")
         progress = None
-        if any(result.code == WANT_OF_STOCK for result in reply.results):
+        if any(result.code in MAY_YET_BE_CURED for result in reply.results):
             progress = await self._inbox.progress(self.target, self._clock())
         was_stopped = self._machine.stop is not None
         verdicts = self._machine.answered(

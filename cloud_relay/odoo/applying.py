@@ -38,8 +38,11 @@ SHORT_CALL_S = 4.0
 LONE_FAILURES = 3
 #: How often a batch may fail with an Odoo that was down in between, until it is blamed after all.
 UNEXPLAINED_FAILURES = 6
-#: The refusal that waits for older events.
-WANT_OF_STOCK = "insufficient_stock"
+#: Refusals that an older event still on the way may cure: it brings the stock, makes the lot or the
+#: package that it arrives in, or closes the transfer that this one waits for.
+MAY_YET_BE_CURED = frozenset(
+    {"insufficient_stock", "unknown_lot", "unknown_package", "document_not_ready"}
+)
 
 
 class Now(NamedTuple):
@@ -130,7 +133,7 @@ class Applying:
         if not sent:
             return self._after_probe()
         self.counters["calls"] += 1
-        short = sum(result.code == WANT_OF_STOCK for result in reply.results)
+        short = sum(result.code in MAY_YET_BE_CURED for result in reply.results)
         verdicts = [
             self._verdict(entry, result, progress, short, now)
             for entry, result in zip(sent, reply.results, strict=True)
@@ -242,7 +245,7 @@ class Applying:
             return Verdict(entry.number, "applied", record=result.record, notes=result.notes)
         if result.status == "skipped":
             return Verdict(entry.number, "waiting", attempted=False)
-        if result.code == WANT_OF_STOCK and progress is not None:
+        if result.code in MAY_YET_BE_CURED and progress is not None:
             verdict = self._shortages.verdict(entry, result, progress, now.at, now.tick, short)
             self.counters["short"] += verdict.status == "short"
             return verdict

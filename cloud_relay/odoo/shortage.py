@@ -1,4 +1,4 @@
-"""Refused for want of stock: wait for what may still be on the way, or show it to a person. Pure.
+"""Refused for want of something: wait for what may still come, or show it to a person. Pure.
 
 A pick that is applied before the receipt that supplied it finds too little. Nobody is told as long
 as something older can still arrive: what an agent says it has not sent (its heartbeats), what waits
@@ -32,7 +32,7 @@ class _Since:
 
 @dataclass(slots=True)
 class Shortages:
-    """Decides about refusals with code ``insufficient_stock``.
+    """Decides about refusals that an older event may cure: no stock, no such lot yet.
 
     ``grace_s`` is waited in any case, ``limit_s`` at most, counted from the first refusal. An entry
     that a person replays after that is not kept waiting again.
