@@ -106,7 +106,7 @@ def run_shift(stage: Stage, options: Options, view: View) -> Verdict:
         play(
             stage.plan,
             stage.made.documents,
-            {name: _Clocked(handheld) for name, handheld in stage.handhelds.items()},
+            stage.handhelds,
             happenings(stage, options) if options.faults else [],
             view.tell,
             stage.floor.before_scan,
@@ -125,17 +125,6 @@ def run_shift(stage: Stage, options: Options, view: View) -> Verdict:
     view.step("Odoo's books against what happened")
     judge(verdict, stage)
     return verdict
-
-
-@dataclass(slots=True)
-class _Clocked:
-    """A handheld with its clock, as :mod:`~edge_sandbox.demo.shift` wants it."""
-
-    handheld: Handheld
-
-    def scan(self, event: dict[str, Any]) -> None:
-        event.pop("time")
-        self.handheld.scan(event)
 
 
 def happenings(stage: Stage, options: Options) -> list[Happening]:
@@ -222,7 +211,7 @@ def _drain(stage: Stage, view: View) -> None:
 
     def settled() -> bool:
         mine = stage.rig.agent.status()
-        if mine["lag"]["unrelayed"]:
+        if mine["outbox"]["unrelayed"]:
             return False
         lag = stage.rig.relay.site(stage.rig.site)
         return not lag["waiting"]

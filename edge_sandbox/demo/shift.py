@@ -5,20 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
-from edge_contract.scalars import instant_text
 from edge_sandbox.demo.plan import Plan, Step
 
 
 class Device(Protocol):
     """What the shift needs of a handheld: it keeps what is not confirmed and sends it again."""
 
-    def scan(self, event: dict[str, Any]) -> None: ...
-
-    def now(self) -> datetime:
-        """The time by the device's own clock, right or wrong."""
+    def scan(self, event: dict[str, Any]) -> object:
+        """Record an event; the device puts the time of its own clock, right or wrong."""
         ...
 
 
@@ -57,12 +53,10 @@ def play(
             happening.act()
         before_scan(step)
         counters[step.device] += 1
-        device = devices[step.device]
-        device.scan(
+        devices[step.device].scan(
             {
                 "id": str(step.event),
                 "kind": step.kind,
-                "time": instant_text(device.now()),
                 "seq": counters[step.device],
                 "data": with_names(step.data, documents),
             }
