@@ -111,12 +111,21 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _memory_directory() -> Path:
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="edge-broker-", dir=base))
+
+
 class Broker:
     """Mosquitto on a free port of 127.0.0.1, with persistence, users and an access list.
 
-    ``autosave_changes`` is after how many changes the broker saves its store: 1 keeps what it
-    acknowledged through ``kill -9``; a larger number is faster and forgets. ``max_queued`` is how
-    many messages it keeps for a client before it drops silently, as Mosquitto does.
+    Unless a ``directory`` is given it keeps its store in memory (``/dev/shm``), where it survives
+    the process and not the machine: it is written as a whole after each change, and a disk would
+    make that the slowest part of every test. ``autosave_changes`` is after how many changes it is
+    written: 1 keeps what the broker acknowledged through ``kill -9``; a larger number is faster
+    and forgets. ``max_queued`` is how many messages it keeps for a client before it drops silently,
+    as Mosquitto does.
     """
 
     def __init__(
@@ -147,7 +156,7 @@ class Broker:
 
     def __enter__(self) -> Broker:
         program = ensure_mosquitto()
-        self._directory = self._given or Path(tempfile.mkdtemp(prefix="edge-broker-"))
+        self._directory = self._given or _memory_directory()
         self._directory.mkdir(parents=True, exist_ok=True)
         self._write_users()
         for attempt in range(5):

@@ -321,7 +321,9 @@ class MqttLink:
             return Unreadable(
                 device, packet.topic, packet.payload, packet.size, "bad_status", message, now
             )
-        return self._presence.heard_status(device, status, now, fresh=fresh)
+        return self._presence.heard_status(
+            device, status, now, fresh=fresh, retained=packet.retained
+        )
 
     # Refusal
 
@@ -344,6 +346,7 @@ class MqttLink:
                 self._held.append((packet, item))
             if not packet.told and isinstance(item, Reading) and is_event(packet):
                 packet.told = True
+                self._tally.count("refused")
                 self._tell(item.device, refusal(item.event.id, reason))
 
     def _reopen(self) -> None:

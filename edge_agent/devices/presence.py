@@ -66,11 +66,18 @@ class Presence:
         """Messages of devices beyond :data:`MAX_DEVICES`, which are stored but not tracked."""
 
     def heard_status(
-        self, device: str, status: DeviceStatus, arrived: datetime, *, fresh: bool
+        self,
+        device: str,
+        status: DeviceStatus,
+        arrived: datetime,
+        *,
+        fresh: bool,
+        retained: bool = False,
     ) -> Reading | None:
         """Take a status in; returns a ``device.state`` reading when the state changed.
 
-        ``fresh`` is false for what the broker kept: it tells who is there, nothing of the clock.
+        ``fresh`` is false for what may have waited in the broker: it tells nothing of the clock.
+        A ``retained`` one tells how things stood before the agent came, which is no change.
         """
         with self._lock:
             known = self._device(device)
@@ -84,7 +91,7 @@ class Presence:
                 known.last_seen = arrived
                 if status.time is not None and status.state == "online":
                     known.clock.status(status.time, arrived, status.heard)
-            if not changed or (first and not fresh):
+            if not changed or (first and retained):
                 return None
         return state_reading(device, status.state, arrived, status.boot)
 

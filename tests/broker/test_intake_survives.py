@@ -11,6 +11,7 @@ import pytest
 from edge_agent.devices.mqtt import Item, MqttLink
 from edge_agent.devices.mqtt_session import Packet, Session
 from edge_agent.outbox.port import Appended, IntakeRefused
+from edge_contract.mqtt import Feedback
 
 
 def test_a_scan_is_confirmed_once_it_is_stored(
@@ -85,6 +86,7 @@ class AcknowledgesFirst(MqttLink):
 def test_acknowledging_before_the_commit_would_lose_scans(
     kind: type[MqttLink],
     lost: int,
+    broker: Any,
     make_link: Any,
     make_careless: Any,
     outbox: Any,
@@ -106,6 +108,7 @@ def test_acknowledging_before_the_commit_would_lose_scans(
     until(lambda: len(device.answers) == len(mids), "the broker took everything")
     until(lambda: seen == 20, "the first agent read everything")
     first.stop()
+    until(lambda: "edge-agent disconnected" in broker.log, "the broker read what it was sent")
     make_link()
     device.publish(wire()[1])
     until(lambda: len(outbox.ids) == 21 - lost, "the successor has what was left")
@@ -116,16 +119,12 @@ def test_acknowledging_before_the_commit_would_lose_scans(
 class AcknowledgesLate(MqttLink):
     """Broken on purpose: it acknowledges on whatever connection there is."""
 
-    def _store(self, session: Session, burst: list[tuple[Packet, Item | None]]) -> bool:
-        for packet, _ in burst:
-            packet.session = session
-        return super()._store(session, burst)
-
-    def _welcome(self, session: Session) -> None:
-        for packet, _ in self._held:
+    def _take_in(self, session: Session, *, fresh: bool) -> None:
+        late = [packet for packet, _ in self._held] if session.packets else []
+        super()._take_in(session, fresh=fresh)
+        for packet in late:
             packet.session = session
             session.acknowledge(packet)
-        super()._welcome(session)
 
 
 @pytest.mark.parametrize(("kind", "lost"), [(MqttLink, 0), (AcknowledgesLate, 1)])
@@ -152,9 +151,10 @@ def test_a_late_acknowledgement_does_not_reach_another_connection(
     until(lambda: first.state().counters["connects"] == 2, "the agent is back")
     again = make_careless("h2")
     new, payload = wire()
-    mid = again.publish(payload)
-    until(lambda: mid in again.answers, "the broker took the new message")
+    again.publish(payload)
+    until(lambda: first.state().counters["refused"] == 2, "the new message waits too")
     first.stop()
+    until(lambda: "edge-agent disconnected" in broker.log, "the broker read what it was sent")
 
     outbox.refusal = None
     make_link()
@@ -166,7 +166,7 @@ def test_a_late_acknowledgement_does_not_reach_another_connection(
 
 
 def test_a_commit_that_outlives_the_connection_ends_in_a_duplicate(
-    broker: Any, make_link: Any, make_careless: Any, outbox: Any, wire: Any, until: Any
+    broker: Any, make_link: Any, make_handheld: Any, outbox: Any, event: Any, until: Any
 ) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
@@ -178,15 +178,15 @@ def test_a_commit_that_outlives_the_connection_ends_in_a_duplicate(
         return results
 
     link = make_link(slow)
-    device = make_careless()
-    identity, payload = wire()
-    device.publish(payload)
-    assert entered.wait(10)
-    broker.restart()
-    go_on.set()
-    until(lambda: outbox.repeats == 1, "it came again and was known")
-    assert outbox.ids == [identity]
-    until(lambda: link.state().counters["duplicate"] == 1, "and is counted")
+    with make_handheld() as handheld:
+        scan = handheld.scan(event())
+        assert entered.wait(10)
+        broker.restart()
+        go_on.set()
+        until(lambda: outbox.repeats, "it came again and was known")
+        handheld.wait_confirmed()
+    assert outbox.ids == [scan]
+    assert link.state().counters["duplicate"] == outbox.repeats
 
 
 def test_a_fault_of_the_outbox_ends_nothing(
@@ -230,8 +230,6 @@ def test_a_broker_that_answers_nothing_is_left_and_found_again(
 def test_feedback_reaches_a_handheld_that_was_away(
     make_link: Any, make_handheld: Any, outbox: Any, event: Any, until: Callable[..., None]
 ) -> None:
-    from edge_contract.mqtt import Feedback
-
     link = make_link()
     with make_handheld() as handheld:
         scan = handheld.scan(event())

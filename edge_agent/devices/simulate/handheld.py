@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any
 from uuid import UUID, uuid4
@@ -45,7 +47,8 @@ class Handheld:
     """One simulated handheld; a context manager that is in the Wi-Fi from the start.
 
     ``clock`` is the device's own clock and may be wrong. ``window`` is how many events may be
-    published and unconfirmed at once; ``resend_after_s`` is when it loses patience.
+    published and unconfirmed at once; ``resend_after_s`` is when it first loses patience: the
+    wait doubles with each repeat, because a crowd that repeats in step keeps a slow site slow.
     """
 
     def __init__(
@@ -78,7 +81,11 @@ class Handheld:
         self._lock = threading.Condition()
         self._waiting: dict[UUID, bytes] = {}
         """Scanned and not confirmed, in order."""
-        self._sent_at: dict[UUID, float] = {}
+        self._repeat_at: dict[UUID, float] = {}
+        """When an event that was sent is sent again; infinite until the broker has taken it."""
+        self._patience: dict[UUID, float] = {}
+        self._taken: dict[int, UUID] = {}
+        """Packet ids of events that the broker has not acknowledged yet."""
         self._confirmed: dict[UUID, None] = {}
         self._refused: dict[UUID, Feedback] = {}
         self._seq = 0
@@ -189,6 +196,7 @@ class Handheld:
         client.username_pw_set(self.device, self._password)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.on_socket_register_write = lambda *_: None
         client.will_set(status_topic(self.device), self._status("offline"), qos=1, retain=True)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho
@@ -226,30 +234,39 @@ class Handheld:
         """Publish, in order, what was never sent on this connection or waited too long."""
         open_ = self._agent is None or self._agent.intake == "open"
         now = time.monotonic()
-        patience = self._resend_after_s
+        due: list[tuple[UUID, bytes]] = []
         with self._lock:
-            due: list[tuple[UUID, bytes]] = []
-            for number, (identity, payload) in enumerate(self._waiting.items()):
-                if number >= self._window:
-                    break
-                sent = self._sent_at.get(identity)
-                # While intake is refused it only knocks now and then.
-                if (sent is None and open_) or (sent is not None and now - sent > patience):
+            for identity, payload in islice(self._waiting.items(), self._window):
+                repeat_at = self._repeat_at.get(identity)
+                if (
+                    repeat_at is None and not open_
+                ):  # while intake is refused it knocks now and then
+                    self._repeat_at[identity] = now + self._resend_after_s
+                elif repeat_at is None or now >= repeat_at:
                     due.append((identity, payload))
-                elif sent is None and not open_:
-                    self._sent_at[identity] = now
-            for identity, _ in due:
-                self._sent_at[identity] = now
-        for _, payload in due:
-            client.publish(event_topic(self.device), payload, qos=1)
+                    self._repeat_at[identity] = math.inf
+        for identity, payload in due:
+            info = client.publish(event_topic(self.device), payload, qos=1)
+            self._taken[info.mid] = identity
             self.sent += 1
+
+    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        """The broker has it: from now on it is the agent that it waits for, ever more patiently."""
+        identity = self._taken.pop(mid, None)
+        with self._lock:
+            if identity is not None and identity in self._waiting:
+                patience = self._patience.get(identity, self._resend_after_s)
+                self._patience[identity] = min(patience * 2, 60.0)
+                self._repeat_at[identity] = time.monotonic() + patience
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             return
         client.subscribe([(feedback_topic(self.device), 1), (AGENT_STATUS_TOPIC, 1)])
         with self._lock:
-            self._sent_at.clear()
+            self._repeat_at.clear()
+            self._patience.clear()
+        self._taken.clear()
         self._publish_status(client)
         self._set_online(True)
 
@@ -263,7 +280,8 @@ class Handheld:
             identity = feedback.event
             if identity is not None and feedback.stage != "refused":
                 self._waiting.pop(identity, None)
-                self._sent_at.pop(identity, None)
+                self._repeat_at.pop(identity, None)
+                self._patience.pop(identity, None)
                 if feedback.stage == "quarantined":
                     self._refused[identity] = feedback
                 elif feedback.stage == "stored":
