@@ -16,27 +16,30 @@ from edge_agent.outbox.settle import begin_renewal, renewal_is_due, renewal_step
 from edge_agent.outbox.statements import migrate
 from edge_contract.errors import NeedsOperator
 
-#: Pages in the write-ahead log before a commit copies them into the database: 16 MiB.
-CHECKPOINT_PAGES = 4_000
+#: Bytes of the write-ahead log before a commit copies them into the database. At most an eighth of
+#: the room that intake leaves free, so that draining works when intake is refused.
+LOG_BYTES = 16 * MIB
+PAGE_BYTES = 4096
 #: A larger database is not read as a whole at start; every row is proved when it is read.
 CHECKED_AT_START = 64 * MIB
 
 # Exclusive comes first: the log's index then stays in memory, and no second process can be let in.
 # Debian's SQLite has a defect by which two connections can lose committed pages.
 _PRAGMAS = (
+    f"page_size = {PAGE_BYTES}",
     "locking_mode = EXCLUSIVE",
     "journal_mode = WAL",
     "synchronous = FULL",
-    f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-    f"journal_size_limit = {32 * MIB}",
     "cache_size = -16384",
     "temp_store = MEMORY",
     "trusted_schema = OFF",
 )
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(settings: OutboxSettings) -> sqlite3.Connection:
     """The one connection; runs on the writer's thread. Raises ``NeedsOperator``."""
+    path = settings.path
+    log_bytes = max(MIB // 4, min(LOG_BYTES, settings.min_free_bytes // 8))
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, timeout=0.5)
@@ -49,6 +52,8 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // PAGE_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {2 * log_bytes}")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("COMMIT")
         _check(connection, path)

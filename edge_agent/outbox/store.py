@@ -80,7 +80,7 @@ class SqliteOutbox:
         Raises ``NeedsOperator`` when another process has it open, when it is damaged, or when a
         newer agent made it.
         """
-        writer = await Writer.start(lambda: connect(settings.path))
+        writer = await Writer.start(lambda: connect(settings))
         try:
             ledger = await writer.run(
                 lambda connection: open_ledger(connection, settings, randomness)

@@ -344,9 +344,9 @@ def memory(kind: type[MemoryOutbox], shop: Any) -> MemoryOutbox:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_sqlite_outbox_conforms(
-    case: Callable[[Box], None], shop: Any, run: Run, tmp_path: Path
+    case: Callable[[Box], None], shop: Any, run: Run, disk: Path
 ) -> None:
-    settings = OutboxSettings(path=tmp_path / "outbox.db", min_free_bytes=1 << 20)
+    settings = OutboxSettings(path=disk / "outbox.db", min_free_bytes=1 << 20)
     outbox = run(
         SqliteOutbox.open(settings, site="s1", clock=shop.clock, randomness=shop.random.randbytes)
     )

@@ -43,11 +43,11 @@ def run() -> Iterator[Callable[[Any], Any]]:
 
 
 @pytest.fixture
-def open_outbox(shop: Any, run: Any, tmp_path: Path) -> Iterator[Open]:
+def open_outbox(shop: Any, run: Any, disk: Path) -> Iterator[Open]:
     opened: list[SqliteOutbox] = []
 
     def open_one(name: str = "outbox.db", **bounds: Any) -> SqliteOutbox:
-        settings = OutboxSettings(path=tmp_path / name, **{"min_free_bytes": 1 << 20} | bounds)
+        settings = OutboxSettings(path=disk / name, **{"min_free_bytes": 1 << 20} | bounds)
         outbox = run(SqliteOutbox.open(settings, site="s1", clock=shop.clock))
         opened.append(outbox)
         return outbox
@@ -77,38 +77,45 @@ def test_what_was_stored_is_there_after_reopening(open_outbox: Open, run: Any, s
     assert [one.result for one in run(again.append(lines))] == ["duplicate"] * 3
 
 
-def test_a_second_process_is_refused_by_name(open_outbox: Open, run: Any, tmp_path: Path) -> None:
+def test_a_second_process_is_refused_by_name(open_outbox: Open, run: Any, disk: Path) -> None:
     open_outbox()
     with pytest.raises(NeedsOperator, match=r"Another process has the outbox .*edge-agent status"):
         open_outbox()
 
 
-def test_the_file_is_durable_private_and_held_alone(open_outbox: Open, tmp_path: Path) -> None:
+def test_the_file_is_durable_private_and_held_alone(open_outbox: Open, disk: Path) -> None:
     outbox = open_outbox()
     settings = {
         name: outbox._writer.run_blocking(
             lambda connection, name=name: connection.execute(f"PRAGMA {name}").fetchone()[0]
         )
-        for name in ("journal_mode", "synchronous", "locking_mode", "journal_size_limit")
+        for name in (
+            "journal_mode",
+            "synchronous",
+            "locking_mode",
+            "journal_size_limit",
+            "wal_autocheckpoint",
+        )
     }
     assert settings["journal_mode"] == "wal"
     assert settings["synchronous"] == 2
     assert settings["locking_mode"] == "exclusive"
-    assert settings["journal_size_limit"] == 32 << 20
-    assert (tmp_path / "outbox.db").stat().st_mode & 0o777 == 0o600
+    assert settings["wal_autocheckpoint"] * 4096 <= (1 << 20) / 4
+    assert settings["journal_size_limit"] <= 1 << 20
+    assert (disk / "outbox.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_newer_schema_is_left_alone(open_outbox: Open, run: Any, tmp_path: Path) -> None:
+def test_a_newer_schema_is_left_alone(open_outbox: Open, run: Any, disk: Path) -> None:
     run(open_outbox().close())
-    connection = sqlite3.connect(tmp_path / "outbox.db")
+    connection = sqlite3.connect(disk / "outbox.db")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(NeedsOperator, match=r"schema version 99.*newer agent"):
         open_outbox()
 
 
-def test_a_file_that_is_no_database_is_refused(open_outbox: Open, tmp_path: Path) -> None:
-    (tmp_path / "outbox.db").write_bytes(b"not a database, but long enough to look" * 100)
+def test_a_file_that_is_no_database_is_refused(open_outbox: Open, disk: Path) -> None:
+    (disk / "outbox.db").write_bytes(b"not a database, but long enough to look" * 100)
     with pytest.raises(NeedsOperator, match="is damaged"):
         open_outbox()
 
@@ -323,13 +330,13 @@ def lines_at(run: Any, outbox: SqliteOutbox, shop: Any, relayed: list[int]) -> N
 
 
 def test_a_copied_file_takes_a_new_generation_and_sends_again(
-    open_outbox: Open, run: Any, shop: Any, tmp_path: Path
+    open_outbox: Open, run: Any, shop: Any, disk: Path
 ) -> None:
     outbox = open_outbox()
     lines_at(run, outbox, shop, [1, 2])
     run(outbox.close())
     for suffix in ("", ".home"):
-        shutil.copy(tmp_path / f"outbox.db{suffix}", tmp_path / f"copy.db{suffix}")
+        shutil.copy(disk / f"outbox.db{suffix}", disk / f"copy.db{suffix}")
     copy = open_outbox("copy.db")
     assert copy.generation != outbox.generation
     assert positions(run, copy) == [1, 2, 3]
@@ -337,14 +344,14 @@ def test_a_copied_file_takes_a_new_generation_and_sends_again(
 
 
 def test_an_older_file_put_in_its_place_is_noticed(
-    open_outbox: Open, run: Any, shop: Any, tmp_path: Path
+    open_outbox: Open, run: Any, shop: Any, disk: Path
 ) -> None:
     outbox = open_outbox()
     lines_at(run, outbox, shop, [1, 2])
     run(outbox.close())
-    backup = (tmp_path / "outbox.db").read_bytes()
+    backup = (disk / "outbox.db").read_bytes()
     run(open_outbox().close())
-    (tmp_path / "outbox.db").write_bytes(backup)  # the same inode, older content
+    (disk / "outbox.db").write_bytes(backup)  # the same inode, older content
     again = open_outbox()
     assert again.generation != outbox.generation
     assert positions(run, again) == [1, 2, 3]
