@@ -44,15 +44,22 @@ Limit = Annotated[int, typer.Option(help="At most so many.")]
 _DEFAULT = configuration.DEFAULT_PATH
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"edge-agent {version('warehouse-edge')}")  # noqa: T201 - what was asked for
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     show_version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
     ] = False,
 ) -> None:
-    if show_version:
-        print(f"edge-agent {version('warehouse-edge')}")  # noqa: T201 - what was asked for
-        raise typer.Exit
+    """Options of every command."""
 
 
 @app.command()
