@@ -115,6 +115,16 @@ class Cluster:
             self._lock = None
 
     @property
+    def made(self) -> bool:
+        """Whether there is such a cluster in the cache."""
+        return self._state.is_file() and (self._data / "PG_VERSION").exists()
+
+    def stop_if_unused(self) -> None:
+        """Stop it after its last user, a server in the background, has ended."""
+        self._lock = self._cache.open_lock(self._users, exclusive=False)
+        self.release()
+
+    @property
     def lock_descriptor(self) -> int:
         """For a child that must keep the cluster running as long as it lives."""
         if self._lock is None:
