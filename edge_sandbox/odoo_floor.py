@@ -1,7 +1,8 @@
-"""A warehouse floor on a real Odoo, for tests: goods, places, transfers, and events applied to them.
+"""A warehouse floor on a real Odoo, for tests: goods, places, transfers, and events on them.
 
-Everything an administrator would set up goes through the administrator's key; every event goes through
-the product's own gateway with the stock user's key. ``source`` lets a test install a broken action.
+Everything an administrator would set up goes through the administrator's key; every event goes
+through the product's own gateway with the stock user's key. ``source`` lets a test install a broken
+action.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ def event(
     data: dict[str, Any],
     *,
     device: str = "handheld-1",
-    id: str | None = None,
+    uid: str | None = None,
     at: datetime | None = None,
 ) -> OdooEvent:
     """An event as the relay hands it to Odoo, happening now unless ``at`` is given."""
     happened = at or datetime.now(UTC)
     text = json.dumps([kind, data], sort_keys=True)
     return OdooEvent(
-        key=f"{device}|{id or uuid.uuid4()}",
+        key=f"{device}|{uid or uuid.uuid4()}",
         digest=hashlib.sha256(text.encode()).hexdigest(),
         kind=kind,
         device=device,
@@ -55,8 +56,8 @@ def event(
 
 
 def line(document: str, barcode: str, quantity: float | str, **fields: Any) -> OdooEvent:
-    """A ``transfer.line``; ``source``/``destination`` for ``from``/``to``, ``device``, ``id``."""
-    about = {name: fields.pop(name) for name in ("device", "id", "at") if name in fields}
+    """A ``transfer.line``; ``source`` and ``destination`` stand for ``from`` and ``to``."""
+    about = {name: fields.pop(name) for name in ("device", "uid", "at") if name in fields}
     data: dict[str, Any] = {"document": document, "barcode": barcode, "quantity": str(quantity)}
     renamed = {"source": "from", "destination": "to"}
     data |= {renamed.get(name, name): value for name, value in fields.items()}
@@ -65,7 +66,7 @@ def line(document: str, barcode: str, quantity: float | str, **fields: Any) -> O
 
 def done(document: str, backorder: str = "create", **fields: Any) -> OdooEvent:
     """A ``transfer.done``."""
-    about = {name: fields.pop(name) for name in ("device", "id", "at") if name in fields}
+    about = {name: fields.pop(name) for name in ("device", "uid", "at") if name in fields}
     data = {"document": document, "backorder": backorder} | fields
     return event("transfer.done", data, **about)
 
@@ -232,7 +233,8 @@ class Floor:
     # -- what happens ----------------------------------------------------------------------------
 
     def batch(self, events: Sequence[OdooEvent], **values: Any) -> OdooBatch:
-        given = {"database_uuid": "", "watermark": {}, "binding": self.binding} | values
+        given: dict[str, Any] = {"database_uuid": "", "watermark": {}, "binding": self.binding}
+        given |= values
         return OdooBatch(events=events, **given)
 
     def apply(self, *events: OdooEvent, **values: Any) -> list[OdooResult]:
@@ -258,8 +260,13 @@ class Floor:
             "stock.move.line",
             "search_read",
             domain=[["picking_id.name", "=", name], ["company_id", "=", self.company]],
-            fields=["product_id", "quantity_product_uom", "picked", "location_id"]
-            + ["location_dest_id"],
+            fields=[
+                "product_id",
+                "quantity_product_uom",
+                "picked",
+                "location_id",
+                "location_dest_id",
+            ],
         )
         barcodes = {
             row["id"]: row["barcode"]
@@ -286,8 +293,10 @@ class Floor:
         rows = self.call(
             "stock.quant",
             "search_read",
-            domain=[["product_id", "=", self.product_id(barcode)]]
-            + [["location_id.usage", "in", ["internal", "transit", "customer"]]],
+            domain=[
+                ["product_id", "=", self.product_id(barcode)],
+                ["location_id.usage", "in", ["internal", "transit", "customer"]],
+            ],
             fields=["location_id", "lot_id", "package_id", "quantity"],
         )
         found: dict[str, float] = {}

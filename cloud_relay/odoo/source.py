@@ -26,6 +26,8 @@ ACTION_FILES = (
     "done",
     "packing",
     "reverse",
+    "shortage",
+    "groups",
     "main",
 )
 

@@ -33,7 +33,8 @@ def test_scans_of_a_receipt_add_up_from_zero_into_one_line(floor: Floor) -> None
     results = floor.apply(*[line(receipt, screw, quantity) for quantity in (1, 2, 3)])
 
     assert statuses(results) == ["applied"] * 3
-    assert results[0].record and results[0].record.name == receipt
+    assert results[0].record
+    assert results[0].record.name == receipt
     recorded = [row for row in floor.lines(receipt) if row[2]]
     assert [(row[1], row[4]) for row in recorded] == [(6, floor.stock_name)]
     reserved = [row for row in floor.lines(receipt) if not row[2]]

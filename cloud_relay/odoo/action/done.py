@@ -73,18 +73,21 @@ def set_tracking(picking, reference):
     return "carrier tracking %s noted in the chatter" % reference
 
 
-def validate(picking, backorder):
-    context = {"skip_sms": True, "skip_backorder": True}
-    if backorder == "cancel":
-        context["picking_ids_not_to_backorder"] = [picking.id]
-    answer = picking.with_context(**context).button_validate()
-    if picking.state != "done":
-        asked = answer.get("res_model") if isinstance(answer, dict) else ""
-        refuse(
-            "odoo_refused",
-            "Odoo did not close %s%s: close it by hand."
-            % (picking.name, " but asks a question (%s)" % asked if asked else ""),
-        )
+def validate(pickings, cancelled):
+    context = {
+        "skip_sms": True,
+        "skip_backorder": True,
+        "picking_ids_not_to_backorder": cancelled.ids,
+    }
+    answer = pickings.with_context(**context).button_validate()
+    for picking in pickings:
+        if picking.state != "done":
+            asked = answer.get("res_model") if isinstance(answer, dict) else ""
+            refuse(
+                "odoo_refused",
+                "Odoo did not close %s%s: close it by hand."
+                % (picking.name, " but asks a question (%s)" % asked if asked else ""),
+            )
 
 
 def followers(picking, backorder):
@@ -104,7 +107,7 @@ def followers(picking, backorder):
     return notes
 
 
-def close_document(event):
+def ready_to_close(event):
     data = event["data"]
     if data.get("expect"):
         refuse("not_supported_yet", "This version does not wait for what `expect` names.")
@@ -112,18 +115,32 @@ def close_document(event):
     check_unedited(picking, open_sums(picking))
     lines = lines_to_move(picking, data)
     check_lots(picking, lines)
-    check_enough(needs_of(lines, event))
-    notes = [set_tracking(picking, data.get("carrier_tracking"))]
-    validate(picking, data["backorder"])
-    notes += settle_moves(lines.exists(), event)
-    notes += followers(picking, data["backorder"])
-    return applied(*([picking] + notes))
+    return {"event": event, "picking": picking, "lines": lines}
 
 
 def apply_done(events):
-    answers = []
+    # Checked one by one, validated at once: Odoo closes twenty transfers faster together.
+    closing, needs = [], []
+    pickings, cancelled = env["stock.picking"], env["stock.picking"]
     for event in events:
-        answers.append(close_document(event))
+        each = ready_to_close(event)
+        closing.append(each)
+        needs += needs_of(each["lines"], event)
+        pickings |= each["picking"]
+        if event["data"]["backorder"] == "cancel":
+            cancelled |= each["picking"]
+    check_enough(needs)
+    notes = {}
+    for each in closing:
+        reference = each["event"]["data"].get("carrier_tracking")
+        notes[each["event"]["key"]] = [set_tracking(each["picking"], reference)]
+    validate(pickings, cancelled)
+    answers = []
+    for each in closing:
+        event, picking = each["event"], each["picking"]
+        said = notes[event["key"]] + settle_moves(each["lines"].exists(), event)
+        said += followers(picking, event["data"]["backorder"])
+        answers.append(applied(*([picking] + said)))
     return answers
 
 

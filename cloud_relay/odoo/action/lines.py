@@ -450,35 +450,42 @@ def create_lines(plan, rows):
         row["line"] = line
 
 
+def effect_of(plan, effect):
+    row = effect["row"]
+    return {
+        "event": effect["event"],
+        "kind": "line",
+        "picking": plan["picking"],
+        "move_line": row["line"],
+        "product": row["move"].product_id,
+        "source": row["source"],
+        "destination": row["destination"],
+        "lot": row["lot"],
+        "package": row["package"],
+        "result_package": row["result"],
+        "quantity": effect["quantity"],
+        "time": moment(effect["event"]["occurred"]),
+        "state": "open",
+    }
+
+
 def apply_lines(events):
-    # The lines of one document: planned event by event, carried out at once.
-    picking = open_document(events[0]["data"]["document"])
-    plan = plan_of(picking)
+    # Planned event by event, carried out document by document, written down at once.
+    plans, answers = {}, []
     for event in events:
-        plan_line(plan, event)
-    carry_out(plan)
+        name = event["data"]["document"]
+        picking = open_document(name)
+        if name not in plans:
+            plans[name] = plan_of(picking)
+        plan_line(plans[name], event)
+        answers.append(applied(picking))
     effects = []
-    for effect in plan["effects"]:
-        row = effect["row"]
-        effects.append(
-            {
-                "event": effect["event"],
-                "kind": "line",
-                "picking": picking,
-                "move_line": row["line"],
-                "product": row["move"].product_id,
-                "source": row["source"],
-                "destination": row["destination"],
-                "lot": row["lot"],
-                "package": row["package"],
-                "result_package": row["result"],
-                "quantity": effect["quantity"],
-                "time": moment(effect["event"]["occurred"]),
-                "state": "open",
-            }
-        )
+    for plan in plans.values():
+        carry_out(plan)
+        for effect in plan["effects"]:
+            effects.append(effect_of(plan, effect))
     note_effects(effects)
-    return [applied(picking)] * len(events)
+    return answers
 
 
 HANDLERS["transfer.line"] = apply_lines

@@ -70,12 +70,41 @@ def spellings(barcode, gtin):
     return found
 
 
-def look_up_barcode(barcode, gtin):
-    # (product, unit that the barcode names one of); a packaging in Odoo 17 and 18 is a multiple.
-    names = spellings(barcode, gtin)
-    products = env["product.product"].search(
+def search_products(names):
+    return env["product.product"].search(
         [("barcode", "in", names), ("company_id", "in", [False, state["company"].id])]
     )
+
+
+def prefetch_goods(events):
+    # The barcodes of a whole batch in one query; lines of a package are few and looked up singly.
+    names = set()
+    for event in events:
+        if event["data"].get("barcode"):
+            gs1 = event["data"].get("gs1") or {}
+            gtin = gs1.get("gtin") or gs1.get("content") or ""
+            names.update(spellings(event["data"]["barcode"], gtin))
+    known = dict([(name, env["product.product"]) for name in names])
+    for product in search_products(list(names)) if names else []:
+        # Not `|=` on an empty set: the products of one search are read together later.
+        known[product.barcode] = (
+            known[product.barcode] | product if known[product.barcode] else product
+        )
+    state["barcodes"] = known
+
+
+def known_barcode(name):
+    known = state["barcodes"]
+    if name not in known:
+        known[name] = search_products([name])
+    return known[name]
+
+
+def look_up_barcode(barcode, gtin):
+    # (product, unit that the barcode names one of); a packaging in Odoo 17 and 18 is a multiple.
+    products = env["product.product"]
+    for name in spellings(barcode, gtin):
+        products |= known_barcode(name)
     if len(products) > 1:
         refuse(
             "ambiguous_barcode",
@@ -84,7 +113,7 @@ def look_up_barcode(barcode, gtin):
         )
     if products:
         return products, 1.0
-    packagings = env[PACKAGING_MODEL].search([("barcode", "in", names)])
+    packagings = env[PACKAGING_MODEL].search([("barcode", "in", spellings(barcode, gtin))])
     packagings = packagings.filtered(
         lambda p: p.product_id.company_id.id in (False, state["company"].id)
     )
@@ -261,14 +290,28 @@ def make_package(name):
     return env[PACKAGE_MODEL].create({"name": name})
 
 
-def look_up_document(name):
+def search_documents(names):
     # Names of transfers repeat across companies: only this company's are looked at.
-    found = env["stock.picking"].search(
-        [("name", "=", name), ("company_id", "=", state["company"].id)]
+    return env["stock.picking"].search(
+        [("name", "in", names), ("company_id", "=", state["company"].id)]
     )
-    inside = found.filtered(
-        lambda picking: picking.picking_type_id.warehouse_id in state["warehouses"]
-    )
+
+
+def inside_binding(picking):
+    return picking.picking_type_id.warehouse_id in state["warehouses"]
+
+
+def prefetch_documents(names):
+    # The documents of a whole batch; what is not found or not clear is looked up and refused later.
+    if names:
+        for picking in search_documents(list(names)):
+            if inside_binding(picking):
+                state["cache"].setdefault("document", {})[(picking.name,)] = picking
+
+
+def look_up_document(name):
+    found = search_documents([name])
+    inside = found.filtered(inside_binding)
     if found and not inside:
         refuse("outside_binding", "%s belongs to a warehouse this site may not touch." % name)
     if not inside:

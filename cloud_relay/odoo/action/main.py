@@ -2,31 +2,8 @@
 # rolled back and halved, until the one event at fault stands alone; what follows it on its document
 # is skipped, because it would be wrong without it.
 
-RUNS = ("stock.moved", "count.recorded", "scrap.recorded")
 state["results"] = {}
 state["blocked"] = set()
-state["done"] = []
-state["document"] = {}
-
-
-def lane_of(event):
-    # The document whose events keep their order; a take-back belongs to that of its event.
-    if event["kind"] == "scrap.recorded":
-        return None
-    return state["document"].get(event["key"]) or document_of(event)
-
-
-def learn_lanes(events):
-    known = dict([(e["key"], document_of(e)) for e in events])
-    for event in events:
-        if event["kind"] != "event.reversed":
-            continue
-        key = reversed_key(event)
-        document = known.get(key)
-        if document is None:
-            found = rows_of("SELECT x_document FROM x_edge_event WHERE x_key = %s", [key])
-            document = found and found[0]["x_document"] or None
-        state["document"][event["key"]] = document
 
 
 def refused(event, code, sentence):
@@ -62,7 +39,11 @@ def run_group(events):
             run_group(waiting[half:])
         return
     point.close(rollback=False)
-    for event, answer in zip(waiting, answers):
+    answer_applied(list(zip(waiting, answers)))
+
+
+def answer_applied(done):
+    for event, answer in done:
         record = answer["record"]
         state["results"][event["key"]] = {
             "status": "applied",
@@ -71,26 +52,6 @@ def run_group(events):
             if record
             else None,
         }
-
-
-def groups_of(events):
-    # Lines move no stock, so they wait until something else of their document comes: what twenty
-    # scans did to a transfer becomes one write.
-    lines, run, groups = {}, [], []
-    for event in events:
-        lane = lane_of(event)
-        if event["kind"] == "transfer.line":
-            lines.setdefault(lane, []).append(event)
-            continue
-        if run and (run[0]["kind"] != event["kind"] or event["kind"] not in RUNS):
-            groups.append(run)
-            run = []
-        if lane in lines:
-            groups.append(lines.pop(lane))
-        run.append(event)
-    if run:
-        groups.append(run)
-    return groups + list(lines.values())
 
 
 def look_up_horizon():
@@ -132,8 +93,10 @@ def apply_batch(events):
             first[event["key"]] = event
             new.append(event)
     learn_lanes(new)
+    prefetch_goods(new)
     for group in groups_of(new):
         run_group(group)
+    apply_short(new)
     released = []
     for event in new:
         if state["results"][event["key"]]["status"] != "applied":
