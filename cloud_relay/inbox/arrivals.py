@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import timedelta
 
 from cloud_relay.inbox import positions
-from cloud_relay.inbox.port import Arrival, GenerationReused, Verdict
+from cloud_relay.inbox.port import TRACE_NOTE, Arrival, GenerationReused, Verdict
 from cloud_relay.inbox.rows import SQL, Prepared, micros, prepared, rung_of
 from edge_contract.batch import BatchReply, Refused
 from edge_contract.kinds import RAW_KINDS
@@ -107,16 +107,16 @@ class Batch:
 
     def _take(self, row: Prepared) -> None:
         stray = self._is_stray(row.key[1])
-        if row.key in self._new:
+        known = self._db.execute(SQL["known"], row.key).fetchone()
+        if known is not None and stray and known["digest"] != row.digest:
+            known = None
+        if known is None and row.key in self._new:
             number, first = self._new[row.key]
             if first.digest == row.digest:
                 self._again(row, number)
             else:
                 self._refuse(row, self._arrival.site)
             return
-        known = self._db.execute(SQL["known"], row.key).fetchone()
-        if known is not None and stray and known["digest"] != row.digest:
-            known = None
         if known is None and stray:
             key = (*row.key, self._arrival.target)
             known = self._db.execute(SQL["known_stray"], key).fetchone()
@@ -128,7 +128,7 @@ class Batch:
             self._counts["duplicates"] += 1
         else:
             self._again(row, known["number"])
-            if known["status"] not in {"waiting", "short", "trace"}:
+            if known["status"] not in {"waiting", "short"}:
                 # Another outbox asks about what is settled: it has not heard of it.
                 again = {"site": self._arrival.site, "number": known["number"]}
                 self._db.execute(SQL["tell_again"], again)
@@ -189,6 +189,8 @@ class Batch:
             message = self._foreign(row, number)
         elif row.kind in RAW_KINDS:
             status = "trace"
+            verdict = Verdict(number, "trace", notes=(TRACE_NOTE,))
+            self._tell(rung_of(row.key[1], row.key[0], self._arrival.received, verdict), number)
         elif row.takes_back is not None:
             lane, found = self._lane_of(row.takes_back, row.key[1])
             if not found:

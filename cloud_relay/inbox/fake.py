@@ -15,6 +15,7 @@ from uuid import UUID
 from cloud_relay.inbox import hosts, positions
 from cloud_relay.inbox.lanes import Candidate, choose, lane_moment
 from cloud_relay.inbox.port import (
+    TRACE_NOTE,
     Alarm,
     Arrival,
     Audited,
@@ -71,12 +72,13 @@ class MemoryInbox:
         self._patience = patience
         self._kept: dict[int, _Kept] = {}
         self._number = 0
+        self._before = 0
         self._homes: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         self._ranges: dict[tuple[str, str, UUID], list[positions.Range]] = defaultdict(list)
         self._at: dict[tuple[str, str, UUID, int], Key] = {}
-        self._conflicts: set[tuple[str, str, UUID, int]] = set()
-        self._downlink: list[tuple[str, DownlinkItem]] = []
+        self._conflicts: dict[tuple[str, str, UUID, int], datetime] = {}
+        self._downlink: list[tuple[str, DownlinkItem, int | None]] = []
         self._boots: dict[tuple[str, str], UUID] = {}
         self._superseded: dict[tuple[str, str, UUID], tuple[datetime, datetime]] = {}
         self._agents: dict[tuple[str, str], tuple[Heartbeat, datetime]] = {}
@@ -91,6 +93,7 @@ class MemoryInbox:
 
     async def store(self, arrival: Arrival) -> BatchReply:
         source = (arrival.site, arrival.agent, arrival.generation)
+        self._before = self._number
         self._check_positions(source, arrival.events)
         self._targets[arrival.site] = arrival.target
         count: Counter[str] = Counter()
@@ -147,8 +150,9 @@ class MemoryInbox:
         else:
             count["duplicates"] += 1
             known.sites.add(arrival.site)
-            if not again and known.entry.status not in {"waiting", "short", "trace"}:
-                self._tell(arrival.site, known.rungs[-1])
+            old = not again and known.entry.number <= self._before
+            if old and known.entry.status not in {"waiting", "short"}:
+                self._tell(arrival.site, known.rungs[-1], known.entry.number)
         return None
 
     def _refuse(
@@ -163,7 +167,7 @@ class MemoryInbox:
         if where in self._conflicts:
             count["duplicates"] += 1
         else:
-            self._conflicts.add(where)
+            self._conflicts[where] = arrival.received
             count["conflicts"] += 1
             self._alarm(
                 f"content_conflict:{event.device}:{event.id}",
@@ -201,6 +205,8 @@ class MemoryInbox:
         )
         self._kept[self._number] = kept
         count["new"] += 1
+        if kept.entry.status == "trace" and not stray:
+            self._rung(kept, Verdict(self._number, "trace", notes=(TRACE_NOTE,)), arrival.received)
         if stray:
             message = f"Device {event.device} belongs to another Odoo company."
             kept.put("held", "foreign_device", message)
@@ -340,7 +346,7 @@ class MemoryInbox:
     async def downlink(self, site: str, after: int, limit: int) -> list[DownlinkItem]:
         if after > len(self._downlink):
             after = 0
-        items = [item for to, item in self._downlink if to == site and item.cursor > after]
+        items = [item for to, item, _ in self._downlink if to == site and item.cursor > after]
         return items[:limit]
 
     def watch_downlink(self, site: str) -> Watch:
@@ -498,10 +504,22 @@ class MemoryInbox:
                 gone.append(number)
         gone = gone[: self._retention.rows_per_prune]
         keys = {self._kept.pop(number).key for number in gone}
-        self._at = {where: key for where, key in self._at.items() if key not in keys}
+        before = now - self._retention.events
+        old = {where for where, received in self._conflicts.items() if received < before}
+        for where in old:
+            del self._conflicts[where]
+        self._at = {
+            where: key
+            for where, key in self._at.items()
+            if where not in old and (key not in keys or where in self._conflicts)
+        }
         self._downlink = [
-            (site if (item.outcome.device, item.outcome.event) not in keys else "", item)
-            for site, item in self._downlink
+            (
+                "" if number in gone or (number is None and item.outcome.at < before) else site,
+                item,
+                number,
+            )
+            for site, item, number in self._downlink
         ]
         return len(gone)
 
@@ -522,12 +540,12 @@ class MemoryInbox:
         outcome = rung_of(kept.key[0], kept.key[1].bytes, now, verdict)
         kept.rungs.append(outcome)
         for site in sorted(kept.sites):
-            self._tell(site, outcome)
+            self._tell(site, outcome, kept.entry.number)
         self._watches.wake([f"target:{kept.entry.target}"])
 
-    def _tell(self, site: str, outcome: Outcome) -> None:
+    def _tell(self, site: str, outcome: Outcome, number: int | None = None) -> None:
         item = DownlinkItem(cursor=len(self._downlink) + 1, outcome=outcome)
-        self._downlink.append((site, item))
+        self._downlink.append((site, item, number))
         self._watches.wake([f"downlink:{site}"])
 
     def _alarm(self, key: str, site: str, message: str, now: datetime) -> None:

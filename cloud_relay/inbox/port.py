@@ -4,8 +4,9 @@ SQLite for one machine, PostgreSQL for many replicas; one conformance suite runs
 against the fake. A *target* is one company of one Odoo database with a set of warehouses, and has
 one writer at a time. A *lane* is a document of a target.
 
-A raw reading (``RAW_KINDS``) is kept as ``trace``: its ladder ends at ``relayed``, no outcome
-follows, and the agent may prune it as soon as it is relayed. A device belongs to the target it was
+A raw reading (``RAW_KINDS``) is kept as ``trace``. It has no effect in Odoo, and is final as soon
+as it is stored: its outcome has stage ``applied``, no record and the note :data:`TRACE_NOTE`, so
+that the site may prune it as it prunes what had an effect. A device belongs to the target it was
 first seen at: what it sends through a site of another target is held as ``foreign_device`` outside
 every lane, and takes nobody's (device, id) away, until :meth:`Inbox.enrol` moves the device.
 """
@@ -27,6 +28,10 @@ from edge_contract.outcome import OdooRecord, Outcome, Stage
 #: be on the way (stock, or the event it takes back) and is not shown to anyone yet. ``aside`` is
 #: ``held`` that a supervisor set aside on the record: it no longer holds its lane.
 Status = Literal["waiting", "short", "applied", "held", "aside", "rejected", "discarded", "trace"]
+
+
+#: Note of the outcome of a raw reading.
+TRACE_NOTE = "kept for trace, no effect in Odoo"
 
 
 class GenerationReused(Rejected):

@@ -272,6 +272,9 @@ DELETE FROM copies WHERE number = ?;
 -- name: drop_outcomes
 DELETE FROM outcomes WHERE number = ?;
 
+-- name: drop_outcomes_of_conflicts
+DELETE FROM outcomes WHERE number IS NULL AND at < ?;
+
 -- name: drop_conflicts
 DELETE FROM conflicts WHERE received < ?;
 

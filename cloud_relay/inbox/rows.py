@@ -24,7 +24,7 @@ _MICROSECOND = timedelta(microseconds=1)
 STAGES: dict[Status, Stage] = {
     "waiting": "relayed",
     "short": "relayed",
-    "trace": "relayed",
+    "trace": "applied",
     "applied": "applied",
     "held": "held",
     "aside": "held",

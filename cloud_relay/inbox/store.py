@@ -295,6 +295,6 @@ def _prune(connection: sqlite3.Connection, retention: Retention, now: datetime) 
     rows.close()
     for name in ("drop_outcomes", "drop_copies", "drop_event"):
         connection.executemany(SQL[name], gone)
-    connection.execute(SQL["drop_conflicts"], (final,))
-    connection.execute(SQL["drop_superseded"], (final,))
+    for name in ("drop_conflicts", "drop_outcomes_of_conflicts", "drop_superseded"):
+        connection.execute(SQL[name], (final,))
     return len(gone)

@@ -130,6 +130,7 @@ CREATE TABLE outcomes (
 );
 CREATE INDEX outcomes_downlink ON outcomes (site, cursor) WHERE site IS NOT NULL;
 CREATE INDEX outcomes_number ON outcomes (number) WHERE number IS NOT NULL;
+CREATE INDEX outcomes_of_conflicts ON outcomes (at) WHERE number IS NULL;
 
 CREATE TABLE alarms (
   id INTEGER PRIMARY KEY,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from cloud_relay.inbox.port import GenerationReused, Inbox, Verdict
+from cloud_relay.inbox.port import TRACE_NOTE, GenerationReused, Inbox, Verdict
 
 Make = Any
 
@@ -173,7 +173,9 @@ async def test_a_raw_reading_is_kept_for_trace_and_never_tried(inbox: Inbox, mak
     assert entry.status == "trace"
     assert await numbers(inbox, make) == []
     rungs = [stage for stage, _, _ in await inbox.ladder("scanner-1", make.id("r"))]
-    assert rungs == ["stored", "relayed"]
+    assert rungs == ["stored", "relayed", "applied"]
+    (item,) = await inbox.downlink("north", 0, 10)
+    assert (item.outcome.record, item.outcome.notes) == (None, (TRACE_NOTE,))
     (site,) = await inbox.sites()
     assert (site.waiting, site.oldest_waiting, site.counters["trace"]) == (0, None, 1)
 
