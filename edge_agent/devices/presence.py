@@ -195,4 +195,4 @@ def state_reading(
         time=at,
         data=data if boot is None else {**data, "boot": boot},
     )
-    return Reading(device, event, at)
+    return Reading(device, event, at, 0, 0)
