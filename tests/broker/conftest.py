@@ -28,6 +28,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@pytest.fixture(name="now")
+def _now() -> Callable[[], datetime]:
+    return now
+
+
 class Until(Protocol):
     def __call__(self, test: Callable[[], object], what: str, timeout: float = 15.0) -> None: ...
 

@@ -1,0 +1,192 @@
+"""The polled links against simulated devices that are pulled out, switched off and run dry."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from edge_agent.devices.printer import Printer
+from edge_agent.devices.serial_scale import SerialScale
+from edge_agent.devices.settings import PrinterSettings, ScaleSettings
+from edge_agent.devices.simulate.printer import SimulatedPrinter
+from edge_agent.devices.simulate.scale import SimulatedScale
+from edge_agent.outbox.port import IntakeRefused
+
+
+@pytest.fixture
+def scale() -> Iterator[SimulatedScale]:
+    with SimulatedScale() as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def printer() -> Iterator[SimulatedPrinter]:
+    with SimulatedPrinter() as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def scale_link(scale: SimulatedScale, outbox: Any, now: Any) -> Iterator[SerialScale]:
+    settings = ScaleSettings(
+        name="scale-1", port=scale.port, poll_interval_s=0.02, reply_timeout_s=0.2
+    )
+    link = SerialScale(settings, outbox.append_blocking, now)
+    link.start()
+    yield link
+    link.stop()
+
+
+@pytest.fixture
+def printer_link(printer: SimulatedPrinter, outbox: Any, now: Any) -> Iterator[Printer]:
+    settings = PrinterSettings(
+        name="printer-1", host=printer.host, port=printer.port, poll_interval_s=0.02, timeout_s=0.3
+    )
+    link = Printer(settings, outbox.append_blocking, now)
+    link.start()
+    yield link
+    link.stop()
+
+
+def _weights(outbox: Any) -> list[str]:
+    found = (one.event for one in outbox.readings if one.event.kind == "weight.measured")
+    return [event.data["weight"] for event in found]
+
+
+def _states(outbox: Any, kind: str = "device.state") -> list[str]:
+    return [one.event.data["status"] for one in outbox.readings if one.event.kind == kind]
+
+
+def _asked(scale: SimulatedScale, until: Callable[..., None], times: int = 5) -> None:
+    """Wait until the link has polled so often again."""
+    goal = scale.asked + times
+    until(lambda: scale.asked >= goal, "it was polled on")
+
+
+def test_only_stable_weights_that_changed_are_stored(
+    scale: Any, scale_link: Any, outbox: Any, until: Any
+) -> None:
+    until(lambda: _weights(outbox) == ["0.000"], "empty")
+    scale.put("7.100", stable=False)
+    _asked(scale, until)
+    scale.put("12.340")
+    until(lambda: _weights(outbox) == ["0.000", "12.340"], "weighed")
+    _asked(scale, until)
+    assert _weights(outbox) == ["0.000", "12.340"], "the same weight is no news"
+    (reading,) = [one for one in outbox.readings if one.event.data.get("weight") == "12.340"]
+    assert reading.event.data == {
+        "weight": "12.340",
+        "uom": "KGM",
+        "net": True,
+        "said": "S S     12.340 kg",
+    }
+
+
+@pytest.mark.parametrize("reply", ["S +", "S -", "S I", "ES", "ET", "EL", "S S", "S S Error 10b"])
+def test_a_fault_is_never_a_weight(
+    reply: str, scale: Any, scale_link: Any, outbox: Any, until: Any
+) -> None:
+    until(lambda: _weights(outbox) == ["0.000"], "empty")
+    scale.say(reply)
+    _asked(scale, until)
+    assert _weights(outbox) == ["0.000"]
+    if reply != "S I":
+        until(lambda: scale_link.state().health == "fault", "the fault is shown")
+    scale.put("1.000")
+    until(lambda: _weights(outbox) == ["0.000", "1.000"], "and it goes on")
+
+
+def test_noise_on_the_line_costs_nothing(
+    scale: Any, scale_link: Any, outbox: Any, until: Any
+) -> None:
+    until(lambda: _weights(outbox) == ["0.000"], "empty")
+    for _ in range(5):
+        scale.noise(os.urandom(50).replace(b"\n", b"") + b"\r\nS S    666\r\n")
+        _asked(scale, until, 1)
+    scale.put("2.000")
+    until(lambda: _weights(outbox)[-1:] == ["2.000"], "the next weight is read")
+    assert set(_weights(outbox)) == {"0.000", "2.000"}
+
+
+def test_an_unplugged_scale_is_noticed_within_two_seconds_and_so_is_its_return(
+    scale: Any, scale_link: Any, outbox: Any, until: Any
+) -> None:
+    until(lambda: _weights(outbox) == ["0.000"], "empty")
+    scale.unplug()
+    begin = time.monotonic()
+    until(lambda: scale_link.state().health == "down", "noticed")
+    assert time.monotonic() - begin < 2
+    scale.put("3.000")
+    scale.replug()
+    begin = time.monotonic()
+    until(lambda: _weights(outbox)[-1:] == ["3.000"], "weighed again")
+    assert time.monotonic() - begin < 2
+    assert _states(outbox) == ["online", "offline", "online"]
+
+
+def test_a_scale_that_is_switched_off_is_a_fault(
+    scale: Any, scale_link: Any, outbox: Any, until: Any
+) -> None:
+    until(lambda: _states(outbox) == ["online"], "on")
+    scale.silent = True
+    until(lambda: _states(outbox) == ["online", "fault"], "off")
+    assert "does not answer" in scale_link.state().detail
+    scale.silent = False
+    until(lambda: _states(outbox) == ["online", "fault", "online"], "on again")
+
+
+def test_a_weight_waits_while_intake_is_refused(
+    scale: Any, scale_link: Any, outbox: Any, until: Any
+) -> None:
+    until(lambda: _weights(outbox) == ["0.000"], "empty")
+    outbox.refusal = IntakeRefused("The outbox is full.", "Restore the uplink.")
+    scale.put("4.000")
+    until(lambda: scale_link.state().health == "refused", "it says so")
+    outbox.refusal = None
+    until(lambda: _weights(outbox) == ["0.000", "4.000"], "nothing is lost")
+    assert scale_link.state().health == "up"
+
+
+def test_a_printer_tells_its_changes_and_nothing_else(
+    printer: Any, printer_link: Any, outbox: Any, until: Any
+) -> None:
+    def states() -> list[str]:
+        return _states(outbox, "printer.state")
+
+    until(lambda: states() == ["ok"], "ready")
+    polls = printer_link.state().counters["polls"]
+    until(lambda: printer_link.state().counters["polls"] > polls + 3, "polled on")
+    printer.paused = True
+    until(lambda: states() == ["ok", "paused"], "paused")
+    printer.media_out, printer.paused = True, False
+    until(lambda: states() == ["ok", "paused", "error"], "silence is a fault")
+    assert outbox.readings[-1].event.data["conditions"] == ["no_answer"]
+    assert "media" in printer_link.state().detail
+    printer.media_out = False
+    until(lambda: states()[3:] == ["ok"], "media is in")
+    printer.switch_off()
+    until(lambda: states()[-1] == "offline", "off, and cut off while it was asked perhaps")
+    printer.switch_on()
+    until(lambda: states()[-1] == "ok", "on")
+
+
+@pytest.mark.parametrize(
+    ("answer", "condition"),
+    [
+        (b"\x02030,0,0,0812,000,0,0,0,000,0,0,0\x03\r\n", "incomplete_answer"),
+        (b"\x02a\x03" * 3, "bad_answer"),
+    ],
+)
+def test_half_an_answer_and_nonsense_are_faults(
+    answer: bytes, condition: str, printer: Any, printer_link: Any, outbox: Any, until: Any
+) -> None:
+    printer.answers = answer
+    until(
+        lambda: outbox.readings and outbox.readings[-1].event.data["conditions"] == [condition],
+        condition,
+    )
+    printer.answers = None
+    until(lambda: outbox.readings[-1].event.data["status"] == "ok", "and it goes on")
