@@ -67,7 +67,7 @@ def set_up(options: Options, target: OdooTarget, folder: Path, view: View) -> It
     install_action(target)
     devices = sorted({step.device for step in plan.steps})
     with ExitStack() as stack:
-        floor = stack.enter_context(Floor(folder))
+        floor = stack.enter_context(Floor())
         view.step("broker, relay and agent start")
         rig = stack.enter_context(
             Rig(
