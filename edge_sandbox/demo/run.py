@@ -167,6 +167,10 @@ def happenings(stage: Stage, options: Options) -> list[Happening]:
         rig.relay.part.kill()
         rig.relay.part.launch()
 
+    def kill_both() -> None:
+        kill_relay()
+        kill_agent()
+
     def deaf() -> None:
         rig.relay.odoo_link.set("swallow_reply")
         stage.marks["Odoo"] = "down: its answers are lost"
@@ -189,7 +193,7 @@ def happenings(stage: Stage, options: Options) -> list[Happening]:
         (0.66, "Odoo works but its answers are lost on the way", deaf),
         (0.72, "Odoo's answers arrive again", hears),
         (0.76, "handheld dock-1 is back", rejoin(far)),
-        (0.82, "kill -9 of agent and relay at once", lambda: (kill_relay(), kill_agent())),
+        (0.82, "kill -9 of agent and relay at once", kill_both),
     ]
     return [
         Happening(min(0.99, at + rng.uniform(-0.015, 0.015)), what, act)
