@@ -12,13 +12,17 @@ from pathlib import Path
 
 #: Names another cache directory; without it, ``warehouse-edge`` in the user's cache directory.
 VARIABLE = "ODOO_SANDBOX_CACHE"
+#: Root's own cache: PostgreSQL runs as another user then, who must not enter root's home.
+SYSTEM_CACHE = "/var/cache"
 
 
-def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
-    """The cache directory: ``$ODOO_SANDBOX_CACHE``, or ``warehouse-edge`` in the XDG cache."""
+def cache_root(environment: Mapping[str, str] = os.environ, root: bool | None = None) -> Path:
+    """The cache directory: ``$ODOO_SANDBOX_CACHE``, or ``warehouse-edge`` in the XDG cache; for
+    root (``root``: whether we are) in the system's."""
     if chosen := environment.get(VARIABLE):
         return Path(chosen).expanduser().absolute()
-    base = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    default = SYSTEM_CACHE if (os.geteuid() == 0 if root is None else root) else "~/.cache"
+    base = environment.get("XDG_CACHE_HOME") or default
     return Path(base).expanduser().absolute() / "warehouse-edge"
 
 
