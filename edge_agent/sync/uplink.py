@@ -224,9 +224,11 @@ class Uplink:
         """The first of the settled ones is noted in the outbox."""
         self._settled.popleft()
 
-    def beaten(self, reply: HeartbeatReply, newest_position: int) -> None:
-        """The relay answered a heartbeat that said ``newest_position``."""
+    def beaten(self, reply: HeartbeatReply, newest_position: int, unrelayed: int) -> None:
+        """The relay answered a heartbeat that said ``newest_position`` and ``unrelayed``."""
         self._beat_due = False
+        # An outbox that repairs itself may have had nothing to give when it was last asked.
+        self._hungry |= unrelayed > 0
         self.stopped = reply.stop
         if reply.stored_through > newest_position:
             self._renew = (

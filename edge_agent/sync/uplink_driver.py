@@ -181,7 +181,7 @@ class UplinkDriver:
         self._heard(reply, asked, self._clock())
         if reply.stop and not self.machine.stopped:
             log.error("The relay tells this agent to stop sending: %s", reply.stop)
-        self.machine.beaten(reply, heartbeat.newest_position)
+        self.machine.beaten(reply, heartbeat.newest_position, heartbeat.unrelayed)
 
     async def _set_aside(self, action: SetAside) -> None:
         device, event = identity_of(action.text)

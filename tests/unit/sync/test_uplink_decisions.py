@@ -69,7 +69,7 @@ class Play:
     def do(self, action: object) -> None:
         match action:
             case Beat():
-                self.machine.beaten(self.beat, max(self.pending, default=0))
+                self.machine.beaten(self.beat, max(self.pending, default=0), len(self.pending))
             case Fetch(events, _):
                 self.machine.fetching(self.now)
                 self.machine.fetched([(p, f"e{p}") for p in self.pending[:events]])
@@ -355,3 +355,14 @@ def test_what_is_appended_while_events_are_fetched_is_fetched_too() -> None:
     play.machine.fetched([])
     play.now = 1
     assert isinstance(play.machine.next(1), Fetch)
+
+
+def test_an_outbox_that_had_nothing_to_give_while_it_repaired_itself_is_asked_again() -> None:
+    play = Play([1, 2])
+    play.do(play.machine.next(0))
+    play.machine.fetching(0)
+    play.machine.fetched([])
+    assert play.machine.next(1) == Wait(None)
+    play.machine.beat_due()
+    play.until_idle()
+    assert play.stored == [1, 2]
