@@ -208,11 +208,11 @@ SELECT cursor, text FROM outcomes WHERE site = ? AND cursor > ? ORDER BY cursor 
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcomes'), 0);
 
 -- name: held
-SELECT * FROM events WHERE status IN ('held', 'aside')
+SELECT * FROM events INDEXED BY events_open WHERE status IN ('held', 'aside')
   AND status IN ('waiting', 'short', 'held', 'aside') ORDER BY number;
 
 -- name: held_at
-SELECT * FROM events WHERE site = ? AND status IN ('held', 'aside')
+SELECT * FROM events INDEXED BY events_open WHERE site = ? AND status IN ('held', 'aside')
   AND status IN ('waiting', 'short', 'held', 'aside') ORDER BY number;
 
 -- name: entry

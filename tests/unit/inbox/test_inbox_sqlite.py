@@ -1,0 +1,71 @@
+"""What only the store on disk can get wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud_relay.inbox.port import Verdict
+from cloud_relay.inbox.store import SqliteInbox
+
+Make = Any
+
+
+async def test_everything_is_there_after_the_file_is_opened_again(
+    make: Make, tmp_path: Path
+) -> None:
+    inbox = await SqliteInbox.open(tmp_path / "inbox.db")
+    await inbox.store(make.arrival(make.line("a"), make.line("b"), make.count("c")))
+    first = (await inbox.ready("company", make.noon, 1))[0]
+    await inbox.settle([Verdict(first.number, "held", "over_quantity")], make.noon)
+    before = [await inbox.held(), await inbox.sites(), await inbox.downlink("north", 0, 9)]
+    await inbox.close()
+    inbox = await SqliteInbox.open(tmp_path / "inbox.db")
+    after = [await inbox.held(), await inbox.sites(), await inbox.downlink("north", 0, 9)]
+    assert after == before
+    ready = [entry.event.id for entry in await inbox.ready("company", make.noon, 9)]
+    assert ready == [make.id("c")]
+    await inbox.close()
+
+
+async def test_numbers_and_cursors_are_never_used_twice(make: Make, tmp_path: Path) -> None:
+    inbox = await SqliteInbox.open(tmp_path / "inbox.db")
+    await inbox.store(make.arrival(make.reading("a")))
+    (item,) = await inbox.downlink("north", 0, 9)
+    assert await inbox.prune(make.at(91 * 24 * 60)) == 1
+    await inbox.store(make.arrival(make.reading("b")))
+    (later,) = await inbox.downlink("north", 0, 9)
+    assert later.cursor > item.cursor
+    entry = await inbox.entry("scanner-1", make.id("b"))
+    assert entry is not None
+    assert entry.number == 2
+    await inbox.close()
+
+
+async def test_a_store_whose_caller_goes_away_commits_and_wakes_the_applier(
+    make: Make, tmp_path: Path
+) -> None:
+    inbox = await SqliteInbox.open(tmp_path / "inbox.db")
+    watch = inbox.watch_target("company")
+    entered, go = threading.Event(), threading.Event()
+
+    def hold_up(connection: object) -> None:
+        entered.set()
+        go.wait(5)
+
+    busy = asyncio.create_task(inbox._file.run(hold_up))
+    await asyncio.to_thread(entered.wait, 5)
+    storing = asyncio.create_task(inbox.store(make.arrival(make.line("a"))))
+    await asyncio.sleep(0)
+    storing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await storing
+    go.set()
+    await busy
+    assert await watch.changed(5)
+    assert len(await inbox.ready("company", make.noon, 9)) == 1
+    await inbox.close()
