@@ -87,7 +87,10 @@ def _digital_link(uri: str) -> Gs1 | None:
         link = GS1DigitalLinkURI.parse(uri)
     except (ParseError, ValueError, IndexError, KeyError):
         return None
-    return _resolve(list(link.element_strings), []) if link.element_strings else None
+    elements = list(link.element_strings)
+    if not elements or any(one.gtin_error or one.sscc_error for one in elements):
+        return None  # some other address that has "/01/" in it
+    return _resolve(elements, [])
 
 
 def _looks_like_elements(text: str) -> bool:

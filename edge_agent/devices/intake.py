@@ -103,7 +103,8 @@ def _validated(payload: bytes) -> DeviceEvent:
             raise
     # What a device puts into gs1 is replaced, so it is no reason to refuse the event.
     value = json.loads(payload)
-    for goods in _goods(value["data"]):
+    data = value.get("data")
+    for goods in _goods(data) if isinstance(data, dict) else []:
         goods.pop("gs1", None)
     return DeviceEvent.model_validate_json(json.dumps(value))
 
