@@ -109,7 +109,7 @@ async def seen(inbox: Inbox, make: Make, minute: int) -> dict[str, object]:
 
 @given(st.lists(STEPS, min_size=1, max_size=12), st.data())
 @settings(
-    max_examples=15,
+    max_examples=10,
     # A failure is shown as it was found: to shrink it takes minutes of commits.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     deadline=None,

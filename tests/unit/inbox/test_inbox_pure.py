@@ -16,7 +16,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @given(st.lists(st.lists(st.integers(1, 40), max_size=8), max_size=8), st.integers(0, 42))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_ranges_say_the_same_as_a_set_of_positions(batches: list[list[int]], position: int) -> None:
     ranges: list[positions.Range] = []
     known: set[int] = set()
@@ -48,7 +48,7 @@ candidates = st.lists(
 
 
 @given(candidates, st.integers(1, 15))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_lane_keeps_each_devices_order_and_stops_at_what_is_not_due(
     found: list[Candidate[int]], limit: int
 ) -> None:
