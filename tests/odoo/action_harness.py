@@ -32,11 +32,10 @@ for name, label, parent in wanted["bins"]:
         "location_id": bins[parent] if parent else wanted["within"],
     }).id
 goods = {}
-for name, label in wanted["goods"]:
-    goods[name] = env["product.product"].create(dict(
-        {"name": label, "barcode": label, "type": "consu", "is_storable": True},
-        **wanted["product"]
-    )).id
+for name, label, values in wanted["goods"]:
+    common = {"name": label, "barcode": label, "type": "consu", "is_storable": True}
+    common.update(wanted["product"])
+    goods[name] = env["product.product"].create(dict(common, **values)).id
 lots = {}
 for good, name in wanted["lots"]:
     lots[(good, name)] = env["stock.lot"].create({
@@ -184,6 +183,7 @@ class Warehouse:
         *bins: str,
         nested: Mapping[str, str] | None = None,
         goods: Sequence[str] = ("P",),
+        tracked: Sequence[str] = (),
         lots: Sequence[tuple[str, str]] = (),
         pallets: Sequence[str] = (),
         stock: Sequence[Sequence[Any]] = (),
@@ -192,13 +192,15 @@ class Warehouse:
     ) -> Scene:
         """Places and goods of a test's own, made in one call.
 
-        ``nested`` puts a bin into another, ``lots`` are (good, name), ``stock`` is what was there
-        long ago: rows of (bin, good, quantity[, lot[, pallet]]); ``product`` is said of all goods.
+        ``nested`` puts a bin into another, ``tracked`` goods have lots, ``lots`` are (good, name),
+        ``stock`` is what was there long ago: rows of (bin, good, quantity[, lot[, pallet]]);
+        ``product`` is said of all goods.
         """
         scene = Scene(self, f"{self._tag}{next(self._scenes)}", seed)
         wanted = {
             "bins": [[name, scene.label(name), (nested or {}).get(name)] for name in bins],
-            "goods": [[name, scene.label(name)] for name in goods],
+            "goods": [[name, scene.label(name), {}] for name in goods]
+            + [[name, scene.label(name), {"tracking": "lot"}] for name in tracked],
             "lots": [list(lot) for lot in lots],
             "pallets": [[name, scene.label(name)] for name in pallets],
             "stock": [[*row, None, None][:5] for row in stock],
@@ -305,7 +307,7 @@ class Scene:
         return {
             "barcode": self.label(good) if good else None,
             "quantity": None if quantity is None else str(quantity),
-            "lot": lot,
+            "lot": lot or None,
             "package": self.label(pallet) if pallet else None,
         }
 

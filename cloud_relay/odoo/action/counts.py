@@ -8,25 +8,44 @@ def look_up_loss(product):
     return product.with_company(state["company"]).property_stock_inventory
 
 
-def repair(event, place, anchor, delta):
-    # What has to be undone at the first count that followed, because the count had seen it.
-    return {
-        "kind": "repair",
-        "place": place,
-        "delta": delta,
-        "time": anchor[0],
-        "sources": [{"event": {"key": event["key"], "device": anchor[1]}, "quantity": abs(delta)}],
-        "name": "Known only after the count of %s UTC, which had seen it" % str(anchor[0])[:19],
-    }
+def repairs_of(event, follows):
+    # What follows from an event that became known late (see `change`), as rows to adjust.
+    rows = []
+    for order, place, to, delta in follows:
+        if to is None:
+            name = "Known only after the count of %s UTC, which had seen it"
+        else:
+            name = "Known only after the pallet had moved at %s UTC"
+        rows.append(
+            {
+                "kind": "repair",
+                "place": place,
+                "to": to,
+                "delta": delta if to else -delta,
+                "time": order[0],
+                "sources": [
+                    {"event": {"key": event["key"], "device": order[1]}, "quantity": abs(delta)}
+                ],
+                "name": name % str(order[0])[:19],
+            }
+        )
+    return rows
+
+
+def takings_of(order, place, delta, follows):
+    # Where a change takes something away: [(place, order)], to be judged.
+    takings = [(place, order)] if delta < 0 else []
+    for at, place, to, delta in follows:
+        if to is not None and delta < 0:
+            takings.append((to, at))
+    return takings
 
 
 def repair_notes(repairs):
     notes = []
     for row in repairs:
-        note = "counted since: %s stays as of %s UTC" % (
-            place_text(row["place"]),
-            str(row["time"])[:19],
-        )
+        what = "moved with its pallet since" if row["to"] else "counted since"
+        note = "%s: %s at %s UTC" % (what, place_text(row["place"]), str(row["time"])[:19])
         if note not in notes:
             notes.append(note)
     return notes
@@ -37,7 +56,7 @@ def together(rows):
     merged, order = {}, []
     for row in rows:
         key = (row["kind"], row["place"], row["time"], row["sources"][0]["event"]["device"])
-        key = key + (row["delta"] > 0,)
+        key = key + (row["delta"] > 0, row.get("to"))
         if row["kind"] == "repair" and key in merged:
             merged[key]["delta"] += row["delta"]
             merged[key]["sources"] += row["sources"]
@@ -49,12 +68,16 @@ def together(rows):
 
 def adjustment_values(row):
     place, product = row["place"], env["product.product"].browse(row["place"][0])
-    loss = cached("loss", look_up_loss, product).id
     quantity = rounded(abs(row["delta"]), product)
-    ends = {
-        "location_id": loss if row["delta"] > 0 else place[1],
-        "location_dest_id": place[1] if row["delta"] > 0 else loss,
-    }
+    if row.get("to"):
+        ends, packages = (place[1], row["to"][1]), (place[3], place[3])
+    else:
+        loss = cached("loss", look_up_loss, product).id
+        ends, packages = (place[1], loss), (place[3], 0)
+        row = dict(row, delta=-row["delta"])
+    if row["delta"] < 0:
+        ends, packages = ends[::-1], packages[::-1]
+    ends = {"location_id": ends[0], "location_dest_id": ends[1]}
     line = dict(
         ends,
         product_id=product.id,
@@ -62,8 +85,8 @@ def adjustment_values(row):
         quantity=quantity,
         company_id=state["company"].id,
         lot_id=place[2] or False,
-        package_id=place[3] if row["delta"] < 0 and place[3] else False,
-        result_package_id=place[3] if row["delta"] > 0 and place[3] else False,
+        package_id=packages[0] or False,
+        result_package_id=packages[1] or False,
         owner_id=place[4] or False,
     )
     named = "inventory_name" if "inventory_name" in env["stock.move"]._fields else "name"
@@ -83,16 +106,22 @@ def adjustment_values(row):
     return values
 
 
-def adjust(rows):
-    # Rows with kind, place, delta, time, name, sources; what comes in goes first, so that nothing
-    # dips below zero on the way and frees reservations. Each row gets its `move`.
-    rows = together(rows)
-    rows = [row for row in rows if row["delta"] > 0] + [row for row in rows if row["delta"] < 0]
-    if not rows:
-        return rows
-    Move = env["stock.move"].with_context(tracking_disable=True)
-    moves = Move.create([adjustment_values(row) for row in rows])
-    moves.with_context(ignore_dest_packages=True)._action_done()
+def plan_adjustments(rows):
+    # (rows, moves not yet done). What comes in goes first, so that nothing dips below zero on the
+    # way and frees what is reserved; carrying goes last.
+    rows, moves = together(rows), env["stock.move"].with_context(tracking_disable=True)
+    sorted_rows = []
+    for to, sign in ((False, 1), (False, -1), (True, 1), (True, -1)):
+        for row in rows:
+            if bool(row.get("to")) == to and row["delta"] * sign > 0:
+                sorted_rows.append(row)
+    if sorted_rows:
+        moves = moves.create([adjustment_values(row) for row in sorted_rows])
+    return sorted_rows, moves
+
+
+def settle_adjustments(rows, moves):
+    # Dates what is done, and keeps it with the events. Each row gets its `move`.
     times, effects, more = {}, [], env["stock.move"]
     for row, move in zip(rows, moves):
         if move.state != "done":
@@ -122,6 +151,14 @@ def adjust(rows):
     redate(times)
     note_effects(effects)
     more._trigger_assign()
+
+
+def adjust(rows):
+    # Rows with kind, place, delta, time, name, sources: applied at once; answered with their moves.
+    rows, moves = plan_adjustments(rows)
+    if rows:
+        moves.with_context(ignore_dest_packages=True)._action_done()
+        settle_adjustments(rows, moves)
     return rows
 
 
@@ -155,11 +192,12 @@ def plan_counts(events):
     for count in counts:
         place, order = count["place"], count["order"]
         count["delta"] = count["counted"] - figure(book, place, order)
-        count["anchor"] = change(book, place, order, count["delta"])
+        count["follows"] = change(book, place, order, count["delta"])
         book["anchors"][place].append(order)
     for count in counts:
-        if count["delta"] < 0:
-            refuse_shortage(book, count["place"], count["order"], -count["delta"])
+        takings = takings_of(count["order"], count["place"], count["delta"], count["follows"])
+        for place, order in takings:
+            refuse_shortage(count["event"], book, place, order, -count["delta"])
     return counts
 
 
@@ -193,9 +231,7 @@ def rows_of_count(count):
         % (figure_text(count["counted"]), event["device"], str(time)[:19]),
         "sources": [{"event": event, "quantity": abs(count["delta"]), "counted": count["counted"]}],
     }
-    if not count["anchor"]:
-        return [row]
-    return [row, repair(event, count["place"], count["anchor"], -count["delta"])]
+    return [row] + repairs_of(event, count["follows"])
 
 
 def anchor_of(count):

@@ -86,20 +86,17 @@ def check_enough(needs):
         if holds_stock(need["product"], need["location"]):
             places.add(place_of_need(need))
     book = open_book(places, earliest)
-    taken, number = {}, 0
-    for need in needs:
+    takings = []
+    for number, need in enumerate(needs):
         place = place_of_need(need)
-        if place not in places:
-            continue
-        order = (need["time"], need["event"]["device"], UNHEARD + number)
-        change(book, place, order, -need["quantity"])
-        taken.setdefault(place, []).append((order, need["quantity"]))
-        number += 1
-    for place in taken:
-        total = 0.0
-        for order, quantity in sorted(taken[place]):
-            total += quantity
-            refuse_shortage(book, place, order, total)
+        if place in places:
+            order = (need["time"], need["event"]["device"], UNHEARD + number)
+            follows = change(book, place, order, -need["quantity"])
+            for taking in takings_of(order, place, -need["quantity"], follows):
+                takings.append((need, taking))
+    for need, taking in takings:
+        place, order = taking
+        refuse_shortage(need["event"], book, place, order, need["quantity"])
 
 
 def place_of_need(need):
@@ -176,9 +173,8 @@ def repairs_of_lines(lines, parts, event, earliest):
         for part in parts.get(line.id, []):
             order = (part["x_time"], part["device"], part["id"])
             for place, sign in ends_of(line).items():
-                anchor = next_anchor(book, place, order)
-                if anchor:
-                    repairs.append(repair(event, place, anchor, -sign * part["quantity"]))
+                follows = change(book, place, order, sign * part["quantity"])
+                repairs += repairs_of(event, follows)
     return repairs
 
 

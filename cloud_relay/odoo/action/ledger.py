@@ -2,7 +2,9 @@
 # Odoo holds now, less everything that happened later, is what was there then. What an event did
 # happened at the event's own instant, to the microsecond; what Odoo's users did, at the date of its
 # line. A count is an anchor: what happened before it and becomes known after it is repaired at the
-# first anchor that follows, so that the figure as of the count stays what was counted.
+# first anchor that follows, so that the figure as of the count stays what was counted. A pallet that
+# moved whole took with it what stood on it: what changed on it before, and becomes known after, is
+# carried along to where it went.
 #
 # An order is (instant, device, serial): of one device the serial follows its order, and two devices
 # that meet in one microsecond are told apart by name, whichever arrived first.
@@ -30,22 +32,68 @@ def order_of(event, number):
 
 def open_book(places, since):
     # The figures of these places now, what changed them from `since` on, and their anchors.
-    book = {"now": {}, "steps": {}, "anchors": {}}
-    for place in places:
+    book = {"now": {}, "steps": {}, "anchors": {}, "carried": {}}
+    if not places:
+        return book
+    env.flush_all()
+    rides = rides_of(set([place[3] for place in places if place[3]]), since)
+    for place in places | ridden(places, rides):
         book["now"][place] = 0.0
         book["steps"][place] = []
         book["anchors"][place] = []
-    if places:
-        env.flush_all()
-        near = {
-            "products": tuple(set([place[0] for place in places])),
-            "locations": tuple(set([place[1] for place in places])),
-            "since": since.replace(microsecond=0),
-        }
-        read_quants(book, near)
-        read_anchors(book, near)
-        read_lines(book, near)
+        book["carried"][place] = []
+    for ride in rides:
+        for place in list(book["now"]):
+            if place[3] == ride["package"] and place[1] == ride["source"]:
+                to = (place[0], ride["destination"]) + place[2:]
+                book["carried"][place].append((ride["order"], to))
+    near = {
+        "products": tuple(set([place[0] for place in book["now"]])),
+        "locations": tuple(set([place[1] for place in book["now"]])),
+        "since": since.replace(microsecond=0),
+        "rides": rides,
+    }
+    read_quants(book, near)
+    read_anchors(book, near)
+    read_lines(book, near)
     return book
+
+
+def rides_of(packages, since):
+    # Where these packages went whole since then: package, source, destination, order.
+    if not packages:
+        return []
+    found = {}
+    for row in rows_of(
+        "SELECT coalesce(e.x_time, l.date) AS time, coalesce(e.x_device, '') AS device, "
+        "coalesce(e.id, l.id) AS serial, l.package_id AS package, l.location_id AS source, "
+        "l.location_dest_id AS destination FROM stock_move_line l "
+        "JOIN stock_location f ON f.id = l.location_id AND f.usage IN %(stored)s "
+        "JOIN stock_location t ON t.id = l.location_dest_id AND t.usage IN %(stored)s "
+        "LEFT JOIN x_edge_effect e ON e.x_move_line_id = l.id AND e.x_state = 'done' "
+        "WHERE l.state = 'done' AND l.package_id = l.result_package_id "
+        "AND l.package_id IN %(packages)s AND l.date >= %(since)s "
+        "AND coalesce(e.x_kind, '') <> 'repair' ORDER BY serial",
+        {
+            "packages": tuple(packages),
+            "since": since.replace(microsecond=0),
+            "stored": STORED_IN,
+        },
+    ):
+        key = (row["package"], row["time"], row["device"], row["source"], row["destination"])
+        found[key] = dict(row, order=(row["time"], row["device"], row["serial"]))
+    return list(found.values())
+
+
+def ridden(places, rides):
+    # The places to which what is at these places may have been carried.
+    more = set()
+    for place in places:
+        for ride in rides:
+            if place[3] and place[3] == ride["package"]:
+                for location in (ride["source"], ride["destination"]):
+                    more.add((place[0], location) + place[2:])
+    return more
 
 
 def read_quants(book, near):
@@ -53,7 +101,7 @@ def read_quants(book, near):
     for row in rows_of(
         "SELECT product_id, location_id, coalesce(lot_id, 0) AS lot, "
         "coalesce(package_id, 0) AS package, coalesce(owner_id, 0) AS owner, "
-        "sum(quantity)::float8 AS quantity, array_agg(id) AS ids FROM stock_quant "
+        "sum(coalesce(quantity, 0))::float8 AS quantity, array_agg(id) AS ids FROM stock_quant "
         "WHERE product_id IN %(products)s AND location_id IN %(locations)s GROUP BY 1, 2, 3, 4, 5",
         near,
     ):
@@ -115,14 +163,9 @@ def read_lines(book, near):
         rest = line["quantity"]
         for part in parts.get(line["id"], []):
             rest -= part["quantity"]
-            order = (part["x_time"], part["device"], part["id"])
-            step(book, line["source"], placed(book, line["source"], part, order), -part["quantity"])
-            step(
-                book,
-                line["destination"],
-                placed(book, line["destination"], part, order),
-                part["quantity"],
-            )
+            for place, sign in ((line["source"], -1), (line["destination"], 1)):
+                order = placed(book, near, place, part)
+                step(book, place, order, sign * part["quantity"])
         if abs(rest) > 1e-9:
             order = (line["date"], "", line["id"])
             step(book, line["source"], order, -rest)
@@ -143,12 +186,15 @@ def parts_of(line_ids):
     return parts
 
 
-def placed(book, place, part, order):
-    # A repair belongs to its anchor: it stands where that stands.
+def placed(book, near, place, part):
+    # The order of what an event did. A repair belongs to its count or its pallet's ride: it stands
+    # where that stands.
+    order = (part["x_time"], part["device"], part["id"])
     if part["x_kind"] == "repair":
-        for anchor in sorted(book["anchors"].get(place, [])):
-            if anchor[:2] == order[:2]:
-                order = anchor
+        causes = book["anchors"].get(place, []) + [ride["order"] for ride in near["rides"]]
+        for cause in sorted(causes):
+            if cause[:2] == order[:2]:
+                return cause
     return order
 
 
@@ -156,14 +202,6 @@ def step(book, place, order, delta):
     # Something that is in Odoo's figure of today already.
     if place in book["steps"]:
         book["steps"][place].append((order, delta))
-
-
-def next_anchor(book, place, order):
-    found = None
-    for anchor in book["anchors"].get(place, []):
-        if anchor > order and (found is None or anchor < found):
-            found = anchor
-    return found
 
 
 def figure(book, place, order):
@@ -175,22 +213,42 @@ def figure(book, place, order):
     return quantity
 
 
+def next_barrier(book, place, order):
+    # What stops a change from reaching today: (order, None) of a count, (order, place) of a ride.
+    found = None
+    for anchor in book["anchors"].get(place, []):
+        if anchor > order and (found is None or anchor < found[0]):
+            found = (anchor, None)
+    for at, to in book["carried"].get(place, []):
+        # The pallet's own lines are one instant.
+        if at[:2] > order[:2] and (found is None or at < found[0]):
+            found = (at, to)
+    return found
+
+
 def change(book, place, order, delta):
-    # Something new at `order`; answers the anchor at which it has to be repaired, if one follows.
-    if place not in book["now"]:
-        return None
-    anchor = next_anchor(book, place, order)
-    book["steps"][place].append((order, delta))
-    if anchor is None:
-        book["now"][place] += delta
-    else:
-        book["steps"][place].append((anchor, -delta))
-    return anchor
+    # Something new at `order`. Answers what else follows from it: rows (order, place, where to or
+    # None, delta) that undo it at a count, or carry it along with its pallet.
+    follows = []
+    while place in book["now"]:
+        book["steps"][place].append((order, delta))
+        barrier = next_barrier(book, place, order)
+        if barrier is None:
+            book["now"][place] += delta
+            break
+        order, to = barrier
+        book["steps"][place].append((order, -delta))
+        follows.append((order, place, to, delta))
+        if to is None:
+            break
+        place = to
+    return follows
 
 
 def lowest(book, place, order):
-    # (quantity, when): the least there was from `order` until the next count or today.
-    end = next_anchor(book, place, order)
+    # (quantity, when): the least there was from `order` until the next count or ride, or today.
+    barrier = next_barrier(book, place, order)
+    end = barrier and barrier[0]
     quantity = book["now"][place]
     least, when = None, order
     steps = sorted(book["steps"][place])
@@ -217,30 +275,34 @@ def place_text(place):
     return "%s at %s" % (text, env["stock.location"].browse(place[1]).complete_name)
 
 
-def refuse_shortage(book, place, order, taken):
+def refuse_shortage(event, book, place, order, taken):
     # Nothing drives stock below zero, neither then nor between then and the next count.
     if state["binding"].get("allow_negative"):
+        return
+    if state.get("unjudged") is not None:
+        # Judged together with others at the end; see shortage.py.
+        state["unjudged"].append({"event": event, "place": place, "order": order})
         return
     product = env["product.product"].browse(place[0])
     left, when = lowest(book, place, order)
     if not less(left, 0.0, product):
         return
     if when == order:
-        sentence = "Odoo has %s of %s as of %s UTC: %s fewer than %s." % (
+        sentence = "Odoo has %s of %s as of %s UTC, and %s went out." % (
             amount(left + taken, product),
             place_text(place),
             str(order[0])[:19],
-            figure_text(-left),
-            "were taken",
+            figure_text(taken),
         )
     else:
         sentence = (
-            "%s: what was taken as of %s UTC is missing for what went out at %s UTC (%s)."
+            "Of %s, %s went out as of %s UTC: %s are missing for what went out at %s UTC."
             % (
                 place_text(place),
+                figure_text(taken),
                 str(order[0])[:19],
+                figure_text(-left),
                 str(when[0])[:19],
-                "%s short" % amount(-left, product),
             )
         )
     refuse("insufficient_stock", sentence)

@@ -30,13 +30,16 @@ def plan_scraps(scraps):
         if earliest is None or scrap["order"][0] < earliest:
             earliest = scrap["order"][0]
     book = open_book(places, earliest)
+    takings = []
     for scrap in scraps:
-        anchor = change(book, scrap["place"], scrap["order"], -scrap["quantity"])
-        if anchor:
-            repairs.append(repair(scrap["event"], scrap["place"], anchor, scrap["quantity"]))
-    for scrap in scraps:
-        if scrap["place"] in places:
-            refuse_shortage(book, scrap["place"], scrap["order"], scrap["quantity"])
+        event, place, order = scrap["event"], scrap["place"], scrap["order"]
+        follows = change(book, place, order, -scrap["quantity"])
+        repairs += repairs_of(event, follows)
+        if place in places:
+            for place, order in takings_of(order, place, -scrap["quantity"], follows):
+                takings.append((scrap, place, order))
+    for scrap, place, order in takings:
+        refuse_shortage(scrap["event"], book, place, order, scrap["quantity"])
     return repairs
 
 
@@ -63,7 +66,7 @@ def apply_scraps(events):
     for number, event in enumerate(events):
         scraps.append(read_scrap(event, number))
     repairs = plan_scraps(scraps)
-    adjust(repairs)
+    adjust([row for row in repairs if not row["to"]])
     quiet = env["stock.scrap"].with_context(tracking_disable=True)
     records = quiet.create([scrap_values(scrap) for scrap in scraps])
     records.do_scrap()
@@ -92,6 +95,7 @@ def apply_scraps(events):
     write_dates(dates, "date_done")
     redate(times)
     note_effects(effects)
+    adjust([row for row in repairs if row["to"]])
     return answers
 
 

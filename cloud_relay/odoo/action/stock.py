@@ -115,8 +115,9 @@ def legs_of_pallet(book, move):
             )
         )  # fmt: skip
     if not legs:
+        # Older events that brought it may be on their way.
         refuse(
-            "unknown_package",
+            "insufficient_stock",
             "Package %s held nothing at %s as of %s UTC."
             % (
                 move["pallet"].name,
@@ -134,19 +135,22 @@ def plan_moves(moves):
     since = moves[0]["order"][0]
     env.flush_all()
     book = open_book(places_of_moves(moves, since), since)
-    legs, repairs = [], []
+    legs, repairs, takings = [], [], []
     for move in moves:
         if "pallet" in move:
             move["legs"] = legs_of_pallet(book, move)
         for leg in move["legs"]:
             legs.append(leg)
             for place, delta in ((leg["from"], -leg["quantity"]), (leg["to"], leg["quantity"])):
-                anchor = change(book, place, leg["order"], delta)
-                if anchor:
-                    repairs.append(repair(leg["event"], place, anchor, -delta))
-    for leg in legs:
-        if leg["from"] in book["now"]:
-            refuse_shortage(book, leg["from"], leg["order"], leg["quantity"])
+                if place not in book["now"]:
+                    continue
+                follows = change(book, place, leg["order"], delta)
+                repairs += repairs_of(leg["event"], follows)
+                for taking in takings_of(leg["order"], place, delta, follows):
+                    takings.append((leg, taking))
+    for leg, taking in takings:
+        place, order = taking
+        refuse_shortage(leg["event"], book, place, order, leg["quantity"])
     return legs, repairs
 
 
@@ -223,6 +227,8 @@ def keep_on_pallet(moves):
 def comes_first(row):
     # Nothing may dip below what is reserved, so what is missing is put there before it moves and what
     # is too much is taken away after; but of a serial number there are never two, even for a moment.
+    if row["to"]:
+        return False
     return row["delta"] > 0 or env["product.product"].browse(row["place"][0]).tracking == "serial"
 
 
@@ -231,9 +237,9 @@ def apply_moved(events):
     for number, event in enumerate(events):
         moves.append(read_move(event, number))
     legs, repairs = plan_moves(moves)
-    adjust([row for row in repairs if comes_first(row)])
+    first, first_moves = plan_adjustments([row for row in repairs if comes_first(row)])
     pickings = make_transfers(moves)
-    values, owners = [], []
+    values = []
     for move, picking in zip(moves, pickings):
         move["picking"] = picking
         for leg in move["legs"]:
@@ -243,6 +249,9 @@ def apply_moved(events):
         [transfer_values(leg, picking) for order, leg, picking in values]
     )
     keep_on_pallet(moves)
+    last, last_moves = plan_adjustments([row for row in repairs if not comes_first(row)])
+    # At once, because Odoo wants each package in one place afterwards.
+    (first_moves | done | last_moves)._action_done()
     pickings._action_done()
     effects, times = [], {}
     for value, stock_move in zip(values, done):
@@ -269,7 +278,7 @@ def apply_moved(events):
         )
     redate(times)
     note_effects(effects)
-    adjust([row for row in repairs if not comes_first(row)])
+    settle_adjustments(first + last, first_moves | last_moves)
     answers = []
     for move in moves:
         answers.append(noted(move["picking"], move, repairs))
