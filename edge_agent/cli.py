@@ -36,7 +36,8 @@ app.add_typer(config_app, name="config")
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", envvar="EDGE_AGENT_CONFIG", help="The TOML file.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document a line, for scripts.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", hidden=True, help="It is JSON in any case.")]
 Stage = Annotated[str | None, typer.Option(help="Only this rung, e.g. held, stored, rejected.")]
 After = Annotated[int, typer.Option(help="Begin after this position or number.")]
 Limit = Annotated[int, typer.Option(help="At most so many.")]
@@ -120,7 +121,9 @@ def outbox_list(
 
 
 @outbox_app.command("show")
-def outbox_show(device: str, event: str, config: ConfigPath = _DEFAULT) -> None:
+def outbox_show(
+    device: str, event: str, config: ConfigPath = _DEFAULT, _as_json: AlwaysJson = True
+) -> None:
     """One event with everything known about it, as JSON.
 
     Example: edge-agent outbox show handheld-1 01938f2e-7d5c-7abc-8def-0123456789ab
@@ -209,7 +212,7 @@ def _show(
     items: Iterable[Any], table: Callable[[Iterable[Any]], RenderableType], as_json: bool
 ) -> None:
     if as_json:
-        _print_json(items)
+        _print_json([list(items)])
     else:
         Console().print(table(items))
 

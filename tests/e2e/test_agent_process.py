@@ -249,7 +249,7 @@ def test_a_scan_goes_from_the_handheld_to_the_relay_and_people_can_look(
         until(lambda: relay.memory.heartbeats[-1].devices_online == 1, "said in a heartbeat")
 
         listed = site.command("outbox", "list", "--json")
-        rows = [json.loads(line) for line in listed.stdout.splitlines()]
+        rows = json.loads(listed.stdout)
         assert {row["event"]["id"] for row in rows} >= {str(event) for event in ids}
         shown = site.command("outbox", "show", "h1", str(ids[3]))
         assert json.loads(shown.stdout)["stage"] == "relayed"
