@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.devices.clock import FRESH_MS, ClockReading, DeviceClock
@@ -136,6 +136,7 @@ def test_an_event_ahead_of_its_clock_means_that_the_clock_was_set_forward() -> N
         st.tuples(st.booleans(), st.floats(0, FRESH_MS / 1000), st.floats(0, 5000)), min_size=1
     ),
 )
+@settings(max_examples=50, deadline=None)
 def test_the_true_offset_is_always_inside(
     offset: float, transits: list[tuple[bool, float, float]]
 ) -> None:

@@ -173,7 +173,7 @@ def test_the_id_of_a_broken_event_is_found_when_it_can_be() -> None:
         ).map(lambda value: json.dumps(value).encode()),
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_no_payload_raises(payload: bytes) -> None:
     read(payload)
     claimed_id(payload)
