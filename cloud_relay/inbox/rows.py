@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
+
+from pydantic import ValidationError
 
 from cloud_relay.inbox.lanes import lane_moment
 from cloud_relay.inbox.port import Entry, Status, Verdict
@@ -74,6 +77,25 @@ def prepared(event: CloudEvent) -> Prepared:
     )
 
 
+def stored_event(text: str) -> CloudEvent:
+    """The event as it was accepted, even by a release whose contract took more than this one's.
+
+    It was acknowledged, so it must come out again: what is odd about it is for Odoo to refuse.
+    """
+    try:
+        return CloudEvent.model_validate_json(text)
+    except ValidationError:
+        fields = json.loads(text)
+        return CloudEvent.model_construct(
+            **{
+                **fields,
+                "id": UUID(fields["id"]),
+                "time": datetime.fromisoformat(fields["time"]),
+                "recordedtime": datetime.fromisoformat(fields["recordedtime"]),
+            }
+        )
+
+
 def entry_of(row: sqlite3.Row) -> Entry:
     """An entry from a row of the statements that select ``*`` of ``events``."""
     return Entry(
@@ -81,7 +103,7 @@ def entry_of(row: sqlite3.Row) -> Entry:
         site=row["site"],
         target=row["target"],
         lane=row["lane"],
-        event=CloudEvent.model_validate_json(row["text"]),
+        event=stored_event(row["text"]),
         status=cast(Status, row["status"]),
         received=instant(row["received"]),
         attempts=row["attempts"],

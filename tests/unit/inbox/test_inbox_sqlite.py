@@ -69,3 +69,23 @@ async def test_a_store_whose_caller_goes_away_commits_and_wakes_the_applier(
     assert await watch.changed(5)
     assert len(await inbox.ready("company", make.noon, 9)) == 1
     await inbox.close()
+
+
+async def test_an_event_that_an_earlier_release_accepted_still_comes_out(
+    make: Make, tmp_path: Path
+) -> None:
+    inbox = await SqliteInbox.open(tmp_path / "inbox.db")
+    await inbox.store(make.arrival(make.line("a"), make.line("b", document="OUT/2")))
+    await inbox._file.run(
+        lambda c: c.execute(
+            "UPDATE events SET text = replace(text, '\"quantity\"', '\"pieces\"') WHERE number = 1"
+        )
+    )
+    old, new = await inbox.ready("company", make.noon, 9)
+    assert old.event.data["pieces"] == "1"
+    assert (old.event.device, old.event.kind) == (new.event.device, new.event.kind)
+    assert old.event.occurred == new.event.occurred
+    await inbox.settle([Verdict(old.number, "held", "odoo_refused")], make.noon)
+    assert [entry.number for entry in await inbox.held()] == [1]
+    assert len(await inbox.ladder("scanner-1", make.id("a"))) == 3
+    await inbox.close()
