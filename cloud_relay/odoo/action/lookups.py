@@ -44,18 +44,24 @@ def find_unit(code):
     return unit
 
 
+def convertible(unit, other):
+    # Odoo 19 has no categories and turns half a kilogram into pieces without a word.
+    if UNITS_HAVE_CATEGORIES:
+        return unit.category_id == other.category_id
+    return unit._has_common_reference(other)
+
+
 def converted(quantity, unit, product):
     # From `unit` to the product's own, unrounded: what does not fit is refused, never rounded away.
     if unit == product.uom_id:
         return quantity
-    try:
-        return unit._compute_quantity(quantity, product.uom_id, round=False)
-    except UserError:
+    if not convertible(unit, product.uom_id):
         refuse(
             "unknown_unit",
             "%s is counted in %s, which %s cannot be turned into."
             % (product.display_name, product.uom_id.name, unit.name),
         )
+    return unit._compute_quantity(quantity, product.uom_id, round=False)
 
 
 def spellings(barcode, gtin):

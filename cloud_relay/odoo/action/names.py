@@ -4,6 +4,7 @@
 
 PACKAGE_MODEL = "stock.package" if "stock.package" in env else "stock.quant.package"
 PACKAGING_MODEL = "product.uom" if "product.uom" in env else "product.packaging"
+UNITS_HAVE_CATEGORIES = "category_id" in env["uom.uom"]._fields
 LOT_NEEDS_COMPANY = env["stock.lot"]._fields["company_id"].required
 REFUSAL_MARK = "warehouse-edge-refusal"
 FUTURE_SECONDS = 300

@@ -103,10 +103,9 @@ def lines_of_contents(picking, contents):
 def kilograms(weight, code):
     target = env.ref("uom.product_uom_kgm")
     unit = find_unit(code)
-    try:
-        return unit._compute_quantity(float(weight), target, round=False)
-    except UserError:
+    if not convertible(unit, target):
         refuse("unknown_unit", "%s is not a unit of weight." % unit.name)
+    return unit._compute_quantity(float(weight), target, round=False)
 
 
 def free_package(name, picking):
