@@ -30,7 +30,7 @@ from edge_agent.outbox.record import (
     moment,
     uuid7,
 )
-from edge_agent.outbox.selection import select
+from edge_agent.outbox.selection import how_many_fit, select
 from edge_contract.event import CloudEvent
 from edge_contract.outcome import Outcome, Stage
 
@@ -127,13 +127,15 @@ class MemoryOutbox:
         return [cloud_event_of(self.entries[one].row, self._site) for one in selection.positions]
 
     async def pending_json(self, limit: int, max_bytes: int) -> list[tuple[int, str]]:
-        texts: list[tuple[int, str]] = []
-        for event in await self.pending(limit):
-            row = self.entries[int(event.position)].row
-            texts.append((row.position, cloud_event_json(row, self._site)))
-            if sum(len(text.encode()) + 1 for _, text in texts) > max_bytes and len(texts) > 1:
-                return texts[:-1]
-        return texts
+        turn = self._last
+        while True:
+            events = await self.pending(limit)
+            rows = [self.entries[int(event.position)].row for event in events]
+            texts = [(row.position, cloud_event_json(row, self._site)) for row in rows]
+            fitting = how_many_fit((text for _, text in texts), max_bytes)
+            if fitting == len(texts):
+                return texts
+            limit, self._last = fitting, turn
 
     async def mark_relayed(self, positions: Sequence[int]) -> None:
         for position in positions:

@@ -8,7 +8,10 @@ from pathlib import Path
 from edge_contract.errors import EdgeError, NeedsOperator, Retryable
 
 _DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class Damaged(sqlite3.DatabaseError):
+    """Pages do not fit together, as found by a check of our own."""
 
 
 def primary_code(error: sqlite3.Error) -> int | None:
@@ -20,6 +23,18 @@ def primary_code(error: sqlite3.Error) -> int | None:
 def is_disk_fault(error: sqlite3.Error) -> bool:
     """No room, or the disk failed: may pass by itself."""
     return primary_code(error) in _DISK
+
+
+def any_text(value: bytes) -> str:
+    """For ``text_factory``: text that is no UTF-8 any more is for the digest to refuse."""
+    return value.decode("utf-8", "backslashreplace")
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """The file is an SQLite database with pages that do not fit together."""
+    return isinstance(error, Damaged) or (
+        isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_CORRUPT
+    )
 
 
 def translated(error: sqlite3.Error, path: Path) -> EdgeError:
@@ -36,10 +51,17 @@ def translated(error: sqlite3.Error, path: Path) -> EdgeError:
             f"The disk of {path} failed or is full ({error}); nothing was changed. Look at its "
             "free space, quota and health; the agent goes on by itself."
         )
-    if code in _DAMAGE or code is None:
+    if is_damage(error):
         return NeedsOperator(
             "outbox_damaged",
             f"The outbox {path} is damaged ({error}).",
-            "Check the disk, then set the file aside; devices send again what was not confirmed.",
+            "Restart the agent: it saves every row that can be proved, and keeps the damaged file. "
+            "Check the disk.",
+        )
+    if code == sqlite3.SQLITE_NOTADB:
+        return NeedsOperator(
+            "outbox_no_database",
+            f"{path} is damaged or no outbox at all ({error}).",
+            "Check the path in [outbox]; if it is right, set the file aside and check the disk.",
         )
     return Retryable(f"The outbox {path} could not do that ({error}); it is tried again.")

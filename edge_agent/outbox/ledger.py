@@ -128,6 +128,16 @@ class Ledger:
     def tally(self, stage: int, rows: int) -> None:
         self.counters[tally_name(stage)] += rows
 
+    def repair(self) -> None:
+        """The indexes and tallies do not fit the rows: make them anew from the rows."""
+        with self.transaction() as connection:
+            connection.execute("REINDEX event")
+            for stage in (*STAGE_NAMES,):
+                self.counters[tally_name(stage)] = 0
+            for stage, rows in connection.execute(SQL["count_stages"]).fetchall():
+                self.counters[tally_name(stage)] += rows
+            self.counters["repairs"] += 1
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit on leaving, or roll back, in the database and in memory."""

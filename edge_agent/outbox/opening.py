@@ -7,10 +7,11 @@ import sqlite3
 from pathlib import Path
 from uuid import UUID
 
-from edge_agent.outbox.faults import translated
+from edge_agent.outbox.faults import Damaged, any_text, is_damage, translated
 from edge_agent.outbox.home import Home, place_of, read_home, why_a_copy, write_home
 from edge_agent.outbox.intake import Randomness
 from edge_agent.outbox.ledger import Ledger
+from edge_agent.outbox.salvage import salvage, suspect_path
 from edge_agent.outbox.settings import MIB, OutboxSettings
 from edge_agent.outbox.settle import begin_renewal, renewal_is_due, renewal_step
 from edge_agent.outbox.statements import migrate
@@ -50,6 +51,7 @@ def connect(settings: OutboxSettings) -> sqlite3.Connection:
             "Create its directory and give it to the agent's user.",
         ) from error
     try:
+        connection.text_factory = any_text
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // PAGE_BYTES}")
@@ -67,12 +69,26 @@ def connect(settings: OutboxSettings) -> sqlite3.Connection:
     return connection
 
 
+def connect_or_salvage(settings: OutboxSettings) -> sqlite3.Connection:
+    """:meth:`connect`; a damaged database is replaced by what can be saved of it."""
+    try:
+        return connect(settings)
+    except NeedsOperator as error:
+        if not is_damage(error.__cause__):
+            raise
+    salvage(settings.path)
+    suspect_path(settings.path).unlink(missing_ok=True)
+    return connect(settings)
+
+
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    if path.stat().st_size > CHECKED_AT_START:
+    suspect = suspect_path(path)
+    if path.stat().st_size > CHECKED_AT_START and not suspect.exists():
         return
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise sqlite3.DatabaseError(f"quick_check: {found}")
+        raise Damaged(f"quick_check: {found}")
+    suspect.unlink(missing_ok=True)
 
 
 def open_ledger(

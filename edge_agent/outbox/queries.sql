@@ -138,3 +138,15 @@ SELECT name, value FROM counter
 -- name: put_counter
 INSERT INTO counter (name, value) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: salvage_event
+SELECT event.position, device.name, event.id, event.recorded, event.body, event.digest, event.stage,
+    event.lane
+FROM event JOIN device ON device.number = event.device
+WHERE event.position = ?
+
+-- name: salvage_outcome
+SELECT position, final, noted, body FROM outcome WHERE position = ?
+
+-- name: count_stages
+SELECT stage, count(*) FROM event NOT INDEXED GROUP BY stage

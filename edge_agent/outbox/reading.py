@@ -25,7 +25,7 @@ from edge_agent.outbox.record import (
     person_row,
     proved,
 )
-from edge_agent.outbox.selection import select
+from edge_agent.outbox.selection import how_many_fit, select
 from edge_agent.outbox.settle import renewal_is_due
 from edge_agent.outbox.statements import SQL
 from edge_contract.event import CloudEvent
@@ -72,26 +72,31 @@ def pending_json(
     ledger: Ledger, intake: Intake, site: str, limit: int, max_bytes: int, now: datetime
 ) -> list[tuple[int, str]]:
     """:func:`pending` as text, cut before it outgrows ``max_bytes``."""
-    texts: list[tuple[int, str]] = []
-    left = max_bytes
-    for row in _next_rows(ledger, intake, limit, now):
-        text = cloud_event_json(row, site)
-        left -= len(text.encode()) + 1
-        if left < 0 and texts:
-            break
-        texts.append((row.position, text))
-    return texts
+    turn = ledger.last_turn
+    while True:
+        rows = _next_rows(ledger, intake, limit, now)
+        texts = [(row.position, cloud_event_json(row, site)) for row in rows]
+        fitting = how_many_fit((text for _, text in texts), max_bytes)
+        if fitting == len(texts):
+            return texts
+        # Cut at its end, the batch would lose the newest: choose anew, so that turns stay fair.
+        limit, ledger.last_turn = fitting, turn
 
 
 def _next_rows(ledger: Ledger, intake: Intake, limit: int, now: datetime) -> list[Stored]:
     if renewal_is_due(ledger):
         return []
     selection = select(_Backlog(ledger), limit, ledger.last_turn)
+    waiting = ledger.counters[tally_name(STAGES["stored"])]
+    if len(selection.positions) != min(limit, waiting):
+        ledger.repair()
+        selection = select(_Backlog(ledger), limit, ledger.last_turn)
     rows, damaged = [], []
     for position in selection.positions:
         found = ledger.read(position)
         if found is None:
-            continue
+            ledger.repair()
+            return []  # the next call sees the backlog as it is
         row, digest, _ = found
         try:
             rows.append(proved(row, digest))

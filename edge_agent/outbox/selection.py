@@ -12,7 +12,7 @@ something waiting), however long the backlog is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,3 +75,14 @@ def select(backlog: Backlog, limit: int, after: int | None) -> Selection:
         last = device
         turns.append(device)
     return Selection(sorted(chosen), last)
+
+
+def how_many_fit(texts: Iterable[str], max_bytes: int) -> int:
+    """How many texts, joined by one byte each, fit; one always does."""
+    count = used = 0
+    for text in texts:
+        used += len(text.encode()) + 1
+        if used > max_bytes and count:
+            break
+        count += 1
+    return count

@@ -21,11 +21,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from edge_agent.outbox import reading, settle
-from edge_agent.outbox.faults import is_disk_fault, translated
+from edge_agent.outbox.faults import is_damage, is_disk_fault, translated
 from edge_agent.outbox.gate import IntakeGate, Room
 from edge_agent.outbox.intake import Clock, Intake, Randomness
 from edge_agent.outbox.ledger import Ledger
-from edge_agent.outbox.opening import connect, new_generation, note_newest, open_ledger
+from edge_agent.outbox.opening import connect_or_salvage, new_generation, note_newest, open_ledger
 from edge_agent.outbox.port import (
     Appended,
     IntakeRefused,
@@ -35,8 +35,10 @@ from edge_agent.outbox.port import (
     Row,
     Unreadable,
 )
+from edge_agent.outbox.salvage import suspect_path
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.writer import Writer
+from edge_contract.errors import EdgeError
 from edge_contract.event import CloudEvent
 from edge_contract.outcome import Outcome, Stage
 
@@ -80,7 +82,7 @@ class SqliteOutbox:
         Raises ``NeedsOperator`` when another process has it open, when it is damaged, or when a
         newer agent made it.
         """
-        writer = await Writer.start(lambda: connect(settings))
+        writer = await Writer.start(lambda: connect_or_salvage(settings))
         try:
             ledger = await writer.run(
                 lambda connection: open_ledger(connection, settings, randomness)
@@ -88,7 +90,7 @@ class SqliteOutbox:
         except BaseException as error:
             await writer.close()
             if isinstance(error, sqlite3.Error):
-                raise translated(error, settings.path) from error
+                raise _translated(error, settings) from error
             raise
         return cls(writer, ledger, settings, site, clock, randomness)
 
@@ -186,7 +188,7 @@ class SqliteOutbox:
         try:
             return await self._writer.run(lambda _: function(self._ledger))
         except sqlite3.Error as error:
-            raise translated(error, self._settings.path) from error
+            raise _translated(error, self._settings) from error
 
     def _append(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
         """On the writer's thread."""
@@ -198,7 +200,7 @@ class SqliteOutbox:
             raise
         except sqlite3.Error as error:
             if not is_disk_fault(error):
-                raise translated(error, self._settings.path) from error
+                raise _translated(error, self._settings) from error
             self._ledger.counters["refused_bursts"] += 1
             raise self._gate.disk_failed(str(error)) from error
         self._gate.stored()
@@ -235,3 +237,10 @@ class SqliteOutbox:
             free=disk.f_bavail * disk.f_frsize,
             reusable=unused * size,
         )
+
+
+def _translated(error: sqlite3.Error, settings: OutboxSettings) -> EdgeError:
+    """As :func:`translated`; damage is remembered for the next start, which salvages."""
+    if is_damage(error):
+        suspect_path(settings.path).touch()
+    return translated(error, settings.path)

@@ -177,6 +177,29 @@ def a_document_keeps_its_order_across_devices(box: Box) -> None:
     assert box.pending(100) == [5, 6, 7, 8, 9, 10]
 
 
+def pending_text_is_what_pending_says_and_fits(box: Box) -> None:
+    box.append(*(box.shop.line("hh-01", "WH/OUT/1", seq=seq) for seq in range(9)), box.shop.raw())
+    box.append(box.shop.line("hh-02", "WH/OUT/2"))
+    events = {int(event.position): event for event in box.run(box.outbox.pending(100))}
+    texts = box.run(box.outbox.pending_json(100, 1 << 20))
+    assert {place: CloudEvent.model_validate_json(text) for place, text in texts} == events
+    assert [place for place, _ in box.run(box.outbox.pending_json(100, 1))] in ([1], [11])
+    some = box.run(box.outbox.pending_json(100, 3 * len(texts[0][1]) + 100))
+    assert 11 in [place for place, _ in some]  # cut short, it is still fair
+    assert sum(len(text) + 1 for _, text in some) <= 3 * len(texts[0][1]) + 100
+
+
+def a_refusal_of_the_relay_settles_an_event_for_good(box: Box) -> None:
+    reading, other = box.shop.line(), box.shop.line()
+    box.append(reading, other)
+    refused = box.outcome(reading, "rejected", "The relay cannot take it.")
+    assert box.run(box.outbox.record_refusals([refused])) == [refused]
+    assert box.run(box.outbox.record_refusals([refused])) == []
+    assert box.pending() == [2]
+    assert box.stage(reading) == "rejected"
+    assert (box.lag().stored, box.run(box.outbox.downlink_cursor())) == (1, 0)
+
+
 def pending_repeats_itself_until_marked(box: Box) -> None:
     box.append(*(box.shop.line() for _ in range(3)))
     assert box.pending(2) == box.pending(2) == [1, 2]
@@ -316,6 +339,8 @@ CASES = [
     a_backlog_does_not_starve_a_live_device,
     devices_take_turns_when_a_batch_is_smaller_than_their_number,
     a_document_keeps_its_order_across_devices,
+    pending_text_is_what_pending_says_and_fits,
+    a_refusal_of_the_relay_settles_an_event_for_good,
     pending_repeats_itself_until_marked,
     an_outcome_is_news_once,
     a_page_told_again_does_not_take_an_event_back,
