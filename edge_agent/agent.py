@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks at links and clocks.
 _TICK_S = 2.0
 _PRUNE_S = 60.0
+#: Devices named in a heartbeat: a relay takes no body without bound.
+_MOST_NAMED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class Agent:
     async def heartbeat(self) -> Heartbeat:
         lag = await self.outbox.lag()
         devices = self.devices()
+        at_risk = [device.name for device in devices if device.at_risk]
         return Heartbeat(
             agent=self.identity.agent,
             generation=self.outbox.generation,
@@ -192,7 +195,7 @@ class Agent:
             intake="refused" if lag.refused else "open",
             intake_reason=lag.refused,
             devices_online=sum(device.online for device in devices),
-            devices_at_risk=tuple(device.name for device in devices if device.at_risk),
+            devices_at_risk=tuple(at_risk[:_MOST_NAMED]),
             counters=await self.all_counters(),
         )
 

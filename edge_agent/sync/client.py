@@ -36,6 +36,10 @@ Reply = TypeVar("Reply", bound=BaseModel)
 _INLINE_BYTES = 32 * 1024
 #: Level 1: event JSON shrinks ten-fold already, at a quarter of the default level's time.
 _GZIP_LEVEL = 1
+#: No answer of the contract comes near this.
+_MOST_ANSWER_BYTES = 16 * 1024 * 1024
+#: Seconds that sending and reading may take beside waiting for the answer: a slow link is no fault.
+_MOST_TRANSFER_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +125,18 @@ class HttpRelay:
         patience: float = 0.0,
     ) -> Reply:
         silence = self._timeouts.answer + patience
+        request = self._client.build_request(
+            method,
+            path,
+            headers={"Authorization": f"Bearer {self._token()}", **(headers or {})},
+            params=params,
+            content=content,
+            timeout=httpx.Timeout(silence, connect=self._timeouts.connect),
+        )
         try:
-            response = await self._client.request(
-                method,
-                path,
-                headers={"Authorization": f"Bearer {self._token()}", **(headers or {})},
-                params=params,
-                content=content,
-                timeout=httpx.Timeout(silence, connect=self._timeouts.connect),
-            )
-        except httpx.TimeoutException as error:
+            async with asyncio.timeout(silence + _MOST_TRANSFER_S):
+                response, body = await self._exchange(request)
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise Retryable(
                 f"The relay at {self._url} did not answer within {silence:.0f} s."
             ) from error
@@ -138,7 +144,7 @@ class HttpRelay:
             raise _unreachable(self._url, error) from error
         if response.is_success:
             try:
-                return reply.model_validate_json(response.content)
+                return reply.model_validate_json(body)
             except ValidationError as error:
                 raise Retryable(
                     f"What answers at {self._url} is no relay of this version (a captive portal "
@@ -147,10 +153,23 @@ class HttpRelay:
         raise error_for(
             response.status_code,
             response.headers.get("content-type", ""),
-            response.content,
+            body,
             retry_after(response.headers.get("retry-after")),
             self._url,
         )
+
+    async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        """Send and read an answer of bounded length, whoever sends it."""
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > _MOST_ANSWER_BYTES:
+                    raise Retryable(f"What answers at {self._url} does not stop; it is cut off.")
+        finally:
+            await response.aclose()
+        return response, bytes(body)
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:

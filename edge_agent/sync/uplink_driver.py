@@ -125,7 +125,13 @@ class UplinkDriver:
 
     async def _send(self, batch: Batch) -> None:
         killpoint.reached("uplink.before_send")
-        reply = await self._ask(self._send_checked(batch))
+        try:
+            reply = await self._ask(self._send_checked(batch))
+        except BatchRefused as error:
+            self._count("uplink.batches_refused", 1)
+            log.warning("The relay refuses a batch (%s): %s", error.code, error.message)
+            self.machine.refused(error, self._monotonic())
+            return
         if reply is None:
             return
         killpoint.reached("uplink.after_reply")
@@ -174,7 +180,11 @@ class UplinkDriver:
         if heartbeat is None:
             return
         asked = self._clock()
-        reply = await self._ask(self._relay.heartbeat(heartbeat))
+        try:
+            reply = await self._ask(self._relay.heartbeat(heartbeat))
+        except BatchRefused as error:  # the words are those for batches; no event is to blame
+            self._fail(Rejected(error.code, f"The relay refuses the heartbeat: {error.message}"))
+            return
         if reply is None:
             return
         self._count("uplink.heartbeats", 1)
@@ -210,13 +220,12 @@ class UplinkDriver:
         return True
 
     async def _ask(self, call: Awaitable[T]) -> T | None:
-        """A call to the relay; its failures are the machine's to decide about."""
+        """A call to the relay; its failures are the machine's to decide about, but for a refusal
+        of the very body, which is the caller's."""
         try:
             return await call
-        except BatchRefused as error:
-            self._count("uplink.batches_refused", 1)
-            log.warning("The relay refuses a batch (%s): %s", error.code, error.message)
-            self.machine.refused(error, self._monotonic())
+        except BatchRefused:
+            raise
         except (Retryable, NeedsOperator, Rejected, GenerationReused) as error:
             self._fail(error)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -143,6 +143,25 @@ def test_what_is_no_good_answer_becomes_the_right_error(
             assert caught.value.positions == {2}
         if isinstance(caught.value, Busy) and "because" in words:
             assert caught.value.retry_after == 9
+
+    asyncio.run(scene())
+
+
+def test_an_answer_without_end_is_cut_off() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1_000_000
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=endless())
+
+    async def scene() -> None:
+        there = HttpRelay(
+            "http://relay.test", "a", lambda: "t", transport=httpx.MockTransport(answer)
+        )
+        with pytest.raises(Retryable, match="does not stop"):
+            await there.downlink(0)
+        await there.close()
 
     asyncio.run(scene())
 

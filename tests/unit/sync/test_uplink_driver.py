@@ -18,6 +18,7 @@ from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.downlink import Downlink
 from edge_agent.sync.fake import MemoryRelay
 from edge_agent.sync.outcomes import Outcomes
+from edge_agent.sync.port import BatchRefused
 from edge_agent.sync.uplink import Batch, Limits, Uplink, Wait
 from edge_agent.sync.uplink_driver import UplinkDriver
 from edge_contract.batch import BatchReply, Heartbeat
@@ -231,6 +232,24 @@ def test_a_malformed_event_is_set_aside_with_its_reason_and_its_device_is_told()
             ("h1", "rejected", "bad", ids[77])
         ]
         assert s.counters["uplink.set_aside"] == 1
+
+    play(scene)
+
+
+def test_a_relay_that_refuses_heartbeats_blames_no_event_and_gets_the_batches() -> None:
+    async def scene() -> None:
+        s = Scene()
+        s.scan("h1", 3)
+        s.relay.faults.append(BatchRefused("bad-batch", "counters is unknown"))
+        await s.until_resting()
+        assert s.arrived("h1") == [0, 1, 2]
+        assert s.counters["uplink.set_aside"] == 0
+        s.relay.faults.append(BatchRefused("too-large", "256 KiB"))
+        s.driver.beat_due()
+        await s.until_resting()
+        assert s.machine.trouble is not None
+        assert "heartbeat" in s.machine.trouble.message
+        assert s.machine.link == "up"
 
     play(scene)
 
