@@ -224,6 +224,18 @@ def keep_on_pallet(moves):
                 package.write({"package_dest_id": package.parent_package_id.id})
 
 
+def move_at_once(moves, done, repairs):
+    # Odoo wants each package in one place afterwards. Its records of packages in transfers cannot
+    # deal with repairs, which belong to none.
+    if not repairs:
+        done._action_done()
+        return
+    (repairs | done).sorted("id").with_context(ignore_dest_packages=True)._action_done()
+    for move in moves:
+        if "pallet" in move and "package_dest_id" in move["pallet"]._fields:
+            move["packages"]._apply_dest_to_package()
+
+
 def comes_first(row):
     # Nothing may dip below what is reserved, so what is missing is put there before it moves and what
     # is too much is taken away after; but of a serial number there are never two, even for a moment.
@@ -250,8 +262,7 @@ def apply_moved(events):
     )
     keep_on_pallet(moves)
     last, last_moves = plan_adjustments([row for row in repairs if not comes_first(row)])
-    # At once, because Odoo wants each package in one place afterwards.
-    (first_moves | done | last_moves)._action_done()
+    move_at_once(moves, done, first_moves | last_moves)
     pickings._action_done()
     effects, times = [], {}
     for value, stock_move in zip(values, done):
