@@ -31,9 +31,14 @@ def any_text(value: bytes) -> str:
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """The file is an SQLite database with pages that do not fit together."""
+    """The file is an SQLite database, but its pages or its schema make no sense.
+
+    Every statement prepares against the true schema (a test shows it), so that ``SQLITE_ERROR``
+    means a changed one.
+    """
     return isinstance(error, Damaged) or (
-        isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_CORRUPT
+        isinstance(error, sqlite3.Error)
+        and primary_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
     )
 
 

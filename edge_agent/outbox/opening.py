@@ -14,7 +14,7 @@ from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.salvage import salvage, suspect_path
 from edge_agent.outbox.settings import MIB, OutboxSettings
 from edge_agent.outbox.settle import begin_renewal, renewal_is_due, renewal_step
-from edge_agent.outbox.statements import migrate
+from edge_agent.outbox.statements import expected_schema, migrate, schema
 from edge_contract.errors import NeedsOperator
 
 #: Bytes of the write-ahead log before a commit copies them into the database. At most an eighth of
@@ -60,6 +60,8 @@ def connect(settings: OutboxSettings) -> sqlite3.Connection:
         connection.execute("COMMIT")
         _check(connection, path)
         migrate(connection)
+        if schema(connection) != expected_schema():
+            raise Damaged("the schema is not the one that was made")
     except sqlite3.Error as error:
         connection.close()
         raise translated(error, path) from error

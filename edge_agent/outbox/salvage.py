@@ -17,7 +17,7 @@ from edge_agent.outbox.faults import any_text
 from edge_agent.outbox.home import read_home
 from edge_agent.outbox.ledger import tally_name
 from edge_agent.outbox.record import DamagedRow, Stored, proved
-from edge_agent.outbox.statements import SQL, migrate
+from edge_agent.outbox.statements import SQL, expected_schema, migrate
 
 #: Positions in a row that cannot be read before the rest is taken for the end of the outbox, when
 #: nothing says where it ended.
@@ -36,6 +36,7 @@ def salvage(database: Path) -> None:
     draft.unlink(missing_ok=True)
     source = sqlite3.connect(damaged, isolation_level=None)
     source.text_factory = any_text
+    _mend_schema(source)
     target = sqlite3.connect(draft, isolation_level=None)
     try:
         target.execute("PRAGMA synchronous = FULL")
@@ -58,6 +59,26 @@ def _set_aside(database: Path) -> Path:
         log.rename(aside.with_name(aside.name + "-wal"))
     database.rename(aside)
     return aside
+
+
+def _mend_schema(source: sqlite3.Connection) -> None:
+    """One wrong letter in the schema would hide every row of its table."""
+    expected = expected_schema()
+    try:
+        source.execute("PRAGMA writable_schema = ON")
+        names = {name for (name,) in source.execute("SELECT name FROM sqlite_schema")}
+        missing, unknown = expected.keys() - names, names - expected.keys()
+        if len(missing) == len(unknown) == 1:
+            rename = (missing.pop(), unknown.pop())
+            source.execute("UPDATE sqlite_schema SET name = ? WHERE name = ?", rename)
+        for name, values in expected.items():
+            source.execute(
+                "UPDATE sqlite_schema SET type = ?, tbl_name = ?, sql = ? WHERE name = ?",
+                (*values, name),
+            )
+        source.execute("PRAGMA writable_schema = RESET")
+    except sqlite3.DatabaseError:
+        return  # then what cannot be read is counted as lost
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, database: Path) -> None:

@@ -42,3 +42,22 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
             )
+
+
+Schema = dict[str, tuple[str, str, str | None]]
+
+
+def schema(connection: sqlite3.Connection) -> Schema:
+    """Type, table and SQL of everything in a database, by name."""
+    rows = connection.execute("SELECT name, type, tbl_name, sql FROM sqlite_schema")
+    return {name: (kind, table, sql) for name, kind, table, sql in rows}
+
+
+def expected_schema() -> Schema:
+    """The schema of a database that the migrations made."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        migrate(connection)
+        return schema(connection)
+    finally:
+        connection.close()

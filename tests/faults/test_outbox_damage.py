@@ -159,6 +159,15 @@ def test_a_page_of_zeros_costs_its_own_rows_only(run: Run, filled: Path) -> None
     assert [one.result for one in stored].count("new") == counters["salvage_lost"]
 
 
+def test_a_wrong_letter_in_the_schema_hides_no_rows(run: Run, filled: Path) -> None:
+    path = filled.with_name("letter.db")
+    content = filled.read_bytes().replace(b"    lane     INTEGER,", b"    lame     INTEGER,", 1)
+    path.write_bytes(content)
+    trial = Trial()
+    drain(run, path, trial)
+    assert (trial.sent, trial.wrong, trial.counted) == (EVENTS, 0, True)
+
+
 @pytest.mark.parametrize("left", [0.0, 0.3, 0.7, 0.999])
 def test_a_log_that_was_cut_short_is_read_up_to_the_cut(
     run: Run, tmp_path: Path, left: float
