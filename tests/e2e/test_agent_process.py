@@ -267,7 +267,7 @@ def test_with_the_uplink_cut_the_floor_works_on_and_all_arrives_in_order_afterwa
 ) -> None:
     with site.part(), site.handheld("h1") as one, site.handheld("h2") as two:
         for mode in ("cut", "silent", "swallow_reply"):
-            link.set(mode)  # type: ignore[arg-type]  # a tuple of literals is one of strings
+            link.set(mode)
             for _ in range(50):
                 one.scan(dict(SCAN))
                 two.scan(dict(SCAN))

@@ -191,7 +191,7 @@ def test_a_failing_job_ends_the_agent_and_one_that_may_pass_is_put_off() -> None
         async with Scene() as s:
             troubles: list[Exception] = [OSError("broken"), Retryable("disk full")]
 
-            async def prune(_: datetime) -> int:
+            async def prune(now: datetime) -> int:
                 raise troubles.pop()
 
             await until(lambda: s.relay.heartbeats)

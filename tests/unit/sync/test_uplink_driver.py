@@ -34,10 +34,15 @@ BEGIN = datetime(2026, 11, 24, 8, tzinfo=UTC)
 class Scene:
     """One agent's sync, its outbox, the relay, and everything it tells to devices."""
 
-    def __init__(self, limits: Limits | None = None, driver: type[UplinkDriver] = UplinkDriver):
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        driver: type[UplinkDriver] = UplinkDriver,
+        outbox: type[MemoryOutbox] = MemoryOutbox,
+    ) -> None:
         self.seconds = 0.0
         self.dice = random.Random(7)
-        self.outbox = MemoryOutbox(site=SITE, clock=self.clock, randomness=self.dice.randbytes)
+        self.outbox = outbox(site=SITE, clock=self.clock, randomness=self.dice.randbytes)
         self.relay = MemoryRelay(self.clock)
         self.told: list[tuple[str, Feedback]] = []
         self.counters: Counter[str] = Counter()
@@ -199,20 +204,28 @@ def test_an_answer_about_another_outbox_marks_nothing() -> None:
     play(scene)
 
 
-def test_a_live_event_overtakes_another_devices_backlog() -> None:
-    async def scene() -> None:
-        s = Scene(Limits(events=50))
-        s.scan("slow", 2_000)
-        for _ in range(6):
-            await s.driver.step()
-        (live,) = s.scan("live", 1)
-        before = s.relay.batches
-        while ("live", live) not in s.relay.events:
-            await s.driver.step()
-        assert s.relay.batches - before <= 2
-        assert await s.unrelayed() > 1500
+class FirstInFirstOut(MemoryOutbox):
+    """Broken on purpose: a backlog keeps everybody else waiting."""
 
-    play(scene)
+    async def pending_json(self, limit: int, max_bytes: int) -> list[tuple[int, str]]:
+        return sorted(await super().pending_json(10**6, 10**9))[:limit]
+
+
+async def _batches_until_live(outbox: type[MemoryOutbox]) -> int:
+    s = Scene(Limits(events=50), outbox=outbox)
+    s.scan("slow", 500)
+    for _ in range(6):
+        await s.driver.step()
+    (live,) = s.scan("live", 1)
+    before = s.relay.batches
+    while ("live", live) not in s.relay.events:
+        await s.driver.step()
+    return s.relay.batches - before
+
+
+def test_a_live_event_overtakes_another_devices_backlog_and_a_plain_queue_is_caught() -> None:
+    assert asyncio.run(_batches_until_live(MemoryOutbox)) <= 2
+    assert asyncio.run(_batches_until_live(FirstInFirstOut)) > 2
 
 
 def test_a_malformed_event_is_set_aside_with_its_reason_and_its_device_is_told() -> None:
@@ -350,30 +363,38 @@ def _downlink(s: Scene) -> Downlink:
     )
 
 
-def test_the_second_tone_is_for_what_was_held_and_never_comes_twice() -> None:
-    async def scene() -> None:
-        s = Scene()
-        held, plain = s.scan("h1", 2)
-        await s.until_resting()
-        for outcome in (
-            _outcome(s, plain, "applied"),
-            _outcome(s, held, "held", "unknown_barcode"),
-        ):
-            s.relay.outcome(outcome)
-        down = _downlink(s)
-        await down.step()
-        assert [(f.event, f.stage, f.tone, f.ok) for _, f in s.told] == [
-            (held, "held", "bad", False)
-        ]
-        s.relay.outcome(_outcome(s, held, "applied"))
-        await down.step()
-        assert [(f.event, f.stage, f.tone) for _, f in s.told[1:]] == [(held, "applied", "good")]
-        # the agent dies after it noted everything: the same again is no news
-        again = Outcomes(s.outbox, lambda d, f: s.told.append((d, f)), s.count)
-        await again.from_relay([_outcome(s, held, "applied")], 3)
-        assert len(s.told) == 2
+class RemembersNothing(MemoryOutbox):
+    """Broken on purpose: every outcome is news, however often it comes."""
 
-    play(scene)
+    async def record_outcomes(self, outcomes: Sequence[Outcome], cursor: int) -> list[Outcome]:
+        await super().record_outcomes(outcomes, cursor)
+        return list(outcomes)
+
+
+async def _tones(outbox: type[MemoryOutbox]) -> list[tuple[str, str]]:
+    """One event is held and then applied, another one applied, and all is told twice."""
+    s = Scene(outbox=outbox)
+    held, plain = s.scan("h1", 2)
+    await s.until_resting()
+    down = _downlink(s)
+    told = [
+        _outcome(s, plain, "applied"),
+        _outcome(s, held, "held", "unknown_barcode"),
+        _outcome(s, held, "applied"),
+    ]
+    for outcome in told:
+        s.relay.outcome(outcome)
+        await down.step()
+    # the agent died after it had noted everything, and the relay tells it all again
+    reborn = Outcomes(s.outbox, lambda d, f: s.told.append((d, f)), s.count)
+    await reborn.from_relay(told, 3)
+    assert {said.event for _, said in s.told} == {held}
+    return [(said.stage, said.tone) for _, said in s.told]
+
+
+def test_the_second_tone_is_for_what_was_held_and_never_comes_twice() -> None:
+    assert asyncio.run(_tones(MemoryOutbox)) == [("held", "bad"), ("applied", "good")]
+    assert len(asyncio.run(_tones(RemembersNothing))) > 2
 
 
 def test_an_event_held_before_a_restart_gets_its_good_tone_after_it() -> None:
