@@ -30,7 +30,7 @@ from edge_agent.outbox.record import (
     moment,
     uuid7,
 )
-from edge_agent.outbox.selection import how_many_fit, select
+from edge_agent.outbox.selection import Lane, how_many_fit, select
 from edge_contract.event import CloudEvent
 from edge_contract.outcome import Outcome, Stage
 
@@ -38,7 +38,7 @@ from edge_contract.outcome import Outcome, Stage
 @dataclass
 class _Entry:
     row: Stored
-    lane: int | None
+    lane: str | None
     stage: Stage = "stored"
     outcome: Outcome | None = None
     noted: datetime | None = None
@@ -239,9 +239,9 @@ class _Backlog:
         waiting = {entry.row.device for entry in self._waiting}
         return [number for number, name in enumerate(self._names) if name in waiting]
 
-    def of_device(self, device: int) -> Iterator[tuple[int, int | None]]:
+    def of_device(self, device: int) -> Iterator[tuple[int, str | None]]:
         name = self._names[device]
         return ((one.row.position, one.lane) for one in self._waiting if one.row.device == name)
 
-    def of_lane(self, lane: int) -> Iterator[int]:
+    def of_lane(self, lane: Lane) -> Iterator[int]:
         return (one.row.position for one in self._waiting if one.lane == lane)

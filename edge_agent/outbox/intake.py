@@ -96,7 +96,7 @@ class _Burst:
         self._recent = ledger.recent
         self._fresh: dict[int, int] = {}
         self._bodies: dict[int, bytes] = {}
-        self._events: list[tuple[int, int, int | None, bytes, int, bytes, bytes]] = []
+        self._events: list[tuple[int, int, str | None, bytes, int, bytes, bytes]] = []
 
     def store(self, burst: Sequence[Reading | Unreadable]) -> list[Appended]:
         ledger = self._ledger

@@ -25,7 +25,7 @@ from edge_agent.outbox.record import (
     person_row,
     proved,
 )
-from edge_agent.outbox.selection import how_many_fit, select
+from edge_agent.outbox.selection import Lane, how_many_fit, select
 from edge_agent.outbox.settle import renewal_is_due
 from edge_agent.outbox.statements import SQL
 from edge_contract.event import CloudEvent
@@ -44,7 +44,7 @@ class _Backlog:
     def devices(self) -> list[int]:
         return [number for (number,) in self._connection.execute(SQL["pending_devices"])]
 
-    def of_device(self, device: int) -> Iterator[tuple[int, int | None]]:
+    def of_device(self, device: int) -> Iterator[tuple[int, str | None]]:
         after, page = 0, 8
         while rows := self._connection.execute(
             SQL["pending_of_device"], (device, after, page)
@@ -52,7 +52,7 @@ class _Backlog:
             yield from rows
             after, page = rows[-1][0], min(page * 4, 512)
 
-    def of_lane(self, lane: int) -> Iterator[int]:
+    def of_lane(self, lane: Lane) -> Iterator[int]:
         after, page = 0, 4
         while rows := self._connection.execute(
             SQL["pending_of_lane"], (lane, after, page)

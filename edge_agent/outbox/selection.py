@@ -12,9 +12,12 @@ something waiting), however long the backlog is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+#: What names a document; equal for its events.
+Lane = Hashable
 
 
 class Backlog(Protocol):
@@ -24,9 +27,9 @@ class Backlog(Protocol):
         """Devices with something waiting, in any fixed order."""
         ...
 
-    def of_device(self, device: int) -> Iterator[tuple[int, int | None]]: ...
+    def of_device(self, device: int) -> Iterator[tuple[int, Lane | None]]: ...
 
-    def of_lane(self, lane: int) -> Iterator[int]: ...
+    def of_lane(self, lane: Lane) -> Iterator[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,10 @@ def select(backlog: Backlog, limit: int, after: int | None) -> Selection:
     chosen: list[int] = []
     turns = deque(in_turn(backlog.devices(), after))
     queues = {device: backlog.of_device(device) for device in turns}
-    heads: dict[int, tuple[int, int | None]] = {}
-    lanes: dict[int, Iterator[int]] = {}
-    next_in_lane: dict[int, int | None] = {}
-    parked: dict[int, list[int]] = {}
+    heads: dict[int, tuple[int, Lane | None]] = {}
+    lanes: dict[Lane, Iterator[int]] = {}
+    next_in_lane: dict[Lane, int | None] = {}
+    parked: dict[Lane, list[int]] = {}
     last = after
     while turns and len(chosen) < limit:
         device = turns.popleft()

@@ -161,7 +161,7 @@ def test_a_page_of_zeros_costs_its_own_rows_only(run: Run, filled: Path) -> None
 
 def test_a_wrong_letter_in_the_schema_hides_no_rows(run: Run, filled: Path) -> None:
     path = filled.with_name("letter.db")
-    content = filled.read_bytes().replace(b"    lane     INTEGER,", b"    lame     INTEGER,", 1)
+    content = filled.read_bytes().replace(b"    lane     TEXT,", b"    lame     TEXT,", 1)
     path.write_bytes(content)
     trial = Trial()
     drain(run, path, trial)

@@ -19,7 +19,7 @@ CREATE TABLE device (
 CREATE TABLE event (
     position INTEGER PRIMARY KEY,   -- gapless, never used again
     device   INTEGER NOT NULL,
-    lane     INTEGER,               -- hash of the document; two documents in one lane do no harm
+    lane     TEXT,                  -- the document, cut: its events keep their order
     stage    INTEGER NOT NULL,      -- edge_agent.outbox.record.STAGES
     id       BLOB NOT NULL,
     recorded INTEGER NOT NULL,      -- microseconds since 1970
