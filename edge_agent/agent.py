@@ -11,26 +11,26 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-
 from edge_agent.clock import Clock, ClockWatch, Monotonic
 from edge_agent.devices.links import Link
+from edge_agent.jobs import Jobs
 from edge_agent.outbox.port import Appended, Outbox, Reading, Unreadable
 from edge_agent.report import DeviceReport
+from edge_agent.sync.actions import Limits
 from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.downlink import Downlink
 from edge_agent.sync.outcomes import Outcomes, Tell
 from edge_agent.sync.port import Relay
-from edge_agent.sync.uplink import Limits, Uplink
+from edge_agent.sync.uplink import Uplink
 from edge_agent.sync.uplink_driver import UplinkDriver
 from edge_contract.batch import Heartbeat, HeartbeatReply
-from edge_contract.errors import NeedsOperator, Retryable
+from edge_contract.errors import NeedsOperator
 from edge_contract.mqtt import Feedback
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Agent:
         self._patience = patience or Patience()
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[object] = self._loop.create_future()
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self.jobs = Jobs(self.fail, self.count)
 
     async def prepare(self) -> None:
         """Learn from the outbox what the sync must know, and make its parts."""
@@ -162,8 +162,7 @@ class Agent:
 
     async def _wind_down(self, tasks: Sequence[asyncio.Future[object]]) -> None:
         # Intake first: a link that stops has finished its commit and acknowledged it.
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        self.jobs.stop()
         stopping = [asyncio.to_thread(link.stop) for link in self.links]
         for link, result in zip(
             self.links, await asyncio.gather(*stopping, return_exceptions=True), strict=True
@@ -244,41 +243,13 @@ class Agent:
             self.downlink.hurry()
         self.announce_uplink(link)
 
-    # Scheduled work
+    # Work that comes round
 
     def _schedule(self) -> None:
         if self.uplink is not None:
-            self._every(self._patience.heartbeat_s, "heartbeat", self._beat)
-        self._every(_PRUNE_S, "retention", self._prune, first_s=5.0)
-        self._scheduler.start()
-
-    def _every(
-        self,
-        seconds: float,
-        name: str,
-        work: Callable[[], Awaitable[None]],
-        first_s: float | None = None,
-    ) -> None:
-        async def guarded() -> None:
-            try:
-                await work()
-            except Retryable as error:
-                self.count(f"{name}.put_off")
-                log.warning("%s is put off: %s", name, error)
-            except Exception as error:  # noqa: BLE001 - APScheduler would log it and live on
-                self.fail(error)
-
-        first = datetime.now(UTC) + timedelta(seconds=seconds if first_s is None else first_s)
-        self._scheduler.add_job(
-            guarded,
-            "interval",
-            seconds=seconds,
-            id=name,
-            next_run_time=first,
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=None,
-        )
+            self.jobs.every(self._patience.heartbeat_s, "heartbeat", self._beat)
+        self.jobs.every(_PRUNE_S, "retention", self._prune, first_s=5.0)
+        self.jobs.start()
 
     async def _beat(self) -> None:
         if self.uplink is not None:
@@ -290,21 +261,15 @@ class Agent:
             await asyncio.sleep(0)
 
     async def _watch(self) -> None:
-        # Not a scheduled job: APScheduler goes by the time of day, and stands still for as long as
-        # that was set back. This loop goes by the monotonic clock and puts the jobs right.
+        # Not one of the jobs, which go by the time of day: this loop puts them right.
         while True:
             await asyncio.sleep(_TICK_S)
             step = self.clock_watch.look()
             if step:
                 log.warning("The time of day was set by %+.1f s.", step)
-                self.run_jobs_now()
+                self.jobs.run_now()
             for link in self.links:
                 _check(link)
-
-    def run_jobs_now(self) -> None:
-        """Run every scheduled job and count its interval from now."""
-        for job in self._scheduler.get_jobs():
-            job.modify(next_run_time=datetime.now(UTC))
 
 
 def _check(link: Link) -> None:

@@ -23,7 +23,7 @@ from edge_agent.report import (
     UplinkReport,
 )
 from edge_agent.status import Answer
-from edge_agent.sync.uplink import Trouble
+from edge_agent.sync.actions import Trouble
 from edge_contract.errors import Rejected
 from edge_contract.outcome import Stage
 

@@ -16,8 +16,8 @@ from edge_agent.floor import Floor
 from edge_agent.outbox.store import SqliteOutbox
 from edge_agent.secret import read_secret
 from edge_agent.status import StatusServer
+from edge_agent.sync.actions import Limits
 from edge_agent.sync.client import HttpRelay, Timeouts, trust
-from edge_agent.sync.uplink import Limits
 from edge_contract.errors import NeedsOperator
 
 log = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ import asyncio
 import logging
 
 from edge_agent.clock import Monotonic
+from edge_agent.sync.actions import Trouble
 from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.outcomes import Count, Outcomes, OutcomeStore
 from edge_agent.sync.port import Busy, Relay
-from edge_agent.sync.uplink import Trouble
 from edge_agent.sync.uplink_driver import pause
 from edge_contract import killpoint
 from edge_contract.errors import NeedsOperator, Rejected, Retryable

@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from edge_agent.clock import Clock, Monotonic
+from edge_agent.sync.actions import Batch, Beat, Fetch, Renew, Send, SetAside, Wait
 from edge_agent.sync.outcomes import Count, Outcomes, identity_of
 from edge_agent.sync.port import BatchRefused, GenerationReused, Relay
-from edge_agent.sync.uplink import Batch, Beat, Fetch, Renew, Send, SetAside, Uplink, Wait
+from edge_agent.sync.uplink import Uplink
 from edge_contract import killpoint
 from edge_contract.batch import BatchReply, Heartbeat, HeartbeatReply
 from edge_contract.errors import EdgeError, NeedsOperator, Rejected, Retryable
@@ -235,17 +236,20 @@ class UplinkDriver:
         try:
             return await work
         except Retryable as error:
-            self._fail(error)
+            self._note_failure(error, self.machine.hindered)
         except NeedsOperator as error:
             if error.code not in _PASSING:
                 raise
-            self._fail(error)
+            self._note_failure(error, self.machine.hindered)
         return None
 
     def _fail(self, error: EdgeError) -> None:
+        self._note_failure(error, self.machine.failed)
+
+    def _note_failure(self, error: EdgeError, note: Callable[[EdgeError, float], None]) -> None:
         self._count("uplink.failures", 1)
         was = self.machine.trouble
-        self.machine.failed(error, self._monotonic())
+        note(error, self._monotonic())
         if self.machine.trouble != was:
             log.warning("The uplink waits: %s", error)
 

@@ -196,9 +196,9 @@ def test_a_failing_job_ends_the_agent_and_one_that_may_pass_is_put_off() -> None
 
             await until(lambda: s.relay.heartbeats)
             s.outbox.prune = prune  # type: ignore[method-assign]  # a disk that fails
-            s.agent.run_jobs_now()
+            s.agent.jobs.run_now()
             await until(lambda: s.agent.counters["retention.put_off"] == 1)
-            s.agent.run_jobs_now()
+            s.agent.jobs.run_now()
             with pytest.raises(OSError, match="broken"):
                 async with asyncio.timeout(5):
                     await s.running
@@ -305,10 +305,10 @@ def test_after_a_clock_was_set_back_heartbeats_do_not_wait_for_the_time_to_retur
     async def scene() -> None:
         async with Scene() as s:
             await until(lambda: s.relay.heartbeats)
-            for job in s.agent._scheduler.get_jobs():
+            for job in s.agent.jobs._scheduler.get_jobs():
                 job.modify(next_run_time=datetime.now(UTC) + timedelta(hours=1))
             seen = len(s.relay.heartbeats)
-            s.agent.run_jobs_now()
+            s.agent.jobs.run_now()
             await until(lambda: len(s.relay.heartbeats) > seen)
 
     play(scene)

@@ -9,20 +9,10 @@ from itertools import pairwise
 
 import pytest
 
+from edge_agent.sync.actions import Batch, Beat, Fetch, Limits, Renew, Send, SetAside, Wait
 from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.port import BatchRefused, Busy, GenerationReused
-from edge_agent.sync.uplink import (
-    MAX_SUSPECTS,
-    Batch,
-    Beat,
-    Fetch,
-    Limits,
-    Renew,
-    Send,
-    SetAside,
-    Uplink,
-    Wait,
-)
+from edge_agent.sync.uplink import MAX_SUSPECTS, Uplink
 from edge_contract.batch import HeartbeatReply
 from edge_contract.errors import EdgeError, NeedsOperator, Rejected, Retryable
 

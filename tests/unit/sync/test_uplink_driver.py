@@ -14,12 +14,13 @@ import pytest
 
 from edge_agent.outbox.fake import MemoryOutbox
 from edge_agent.outbox.port import Reading
+from edge_agent.sync.actions import Batch, Limits, Wait
 from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.downlink import Downlink
 from edge_agent.sync.fake import MemoryRelay
 from edge_agent.sync.outcomes import Outcomes
 from edge_agent.sync.port import BatchRefused
-from edge_agent.sync.uplink import Batch, Limits, Uplink, Wait
+from edge_agent.sync.uplink import Uplink
 from edge_agent.sync.uplink_driver import UplinkDriver
 from edge_contract.batch import BatchReply, Heartbeat
 from edge_contract.errors import NeedsOperator, Retryable
@@ -319,6 +320,11 @@ def test_a_full_disk_under_the_outbox_is_waited_for_and_a_broken_one_ends_the_pr
             await mark(positions)
 
         s.outbox.mark_relayed = failing  # type: ignore[method-assign]  # the disk, not the outbox
+        while len(trouble) == 2:
+            await s.driver.step()
+        assert s.machine.trouble is not None
+        assert s.machine.trouble.code == "outbox"
+        assert s.machine.link == "up", "the relay is not to blame"
         await s.until_resting()
         assert await s.unrelayed() == 0
         assert s.arrived("h1") == [0, 1, 2]
