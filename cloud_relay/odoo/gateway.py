@@ -126,7 +126,9 @@ class Json2Gateway:
 
 def _as_applier_error(error: Rejected) -> EdgeError:
     if error.code == "missing":
-        return NeedsOperator("not_installed", error.message, INSTALL_REMEDY)
+        return NeedsOperator(
+            "not_installed", f"Odoo has nothing of the relay ({error.message}).", INSTALL_REMEDY
+        )
     # The action answers refusals one by one; one for the whole batch is Odoo's, such as a module
     # being installed right now, and nothing of the batch was applied.
     return Retryable(f"Odoo refused a whole batch: {error.message}")

@@ -79,9 +79,8 @@ class Json2:
                 "its outcome is unknown."
             ) from error
         except httpx.TransportError as error:
-            raise Retryable(
-                f"Odoo at {self.url} cannot be reached for {what}: {error or type(error).__name__}."
-            ) from error
+            said = str(error) or type(error).__name__
+            raise Retryable(f"Odoo at {self.url} cannot be reached for {what}: {said}.") from error
         if reply.status_code == 200:
             return self._body(reply, what)
         raise self._error(reply, what)
@@ -114,7 +113,8 @@ class Json2:
             return NeedsOperator(
                 "no_rights",
                 said,
-                "Run `cloud-relay odoo check` to see which right is missing.",
+                "Put the relay's user into its group with `cloud-relay odoo install --user LOGIN`, "
+                "and see what else is missing with `cloud-relay odoo check`.",
             )
         if 300 <= status < 400:
             return NeedsOperator(
