@@ -141,7 +141,7 @@ class MemoryOutbox:
         for position in positions:
             entry = self.entries.get(position)
             if entry is not None and entry.stage == "stored":
-                entry.stage = "relayed"
+                entry.stage = "held" if entry.outcome is not None else "relayed"
 
     async def renew_generation(self, reason: str) -> UUID:
         self._generation = UUID(bytes=self._randomness(16), version=4)
@@ -168,10 +168,9 @@ class MemoryOutbox:
         entry = self.entries.get(position)
         if entry is None:
             return True
-        if entry.outcome == outcome:
-            return False
+        news = entry.outcome != outcome
         entry.stage, entry.outcome, entry.noted = outcome.stage, outcome, self._clock()
-        return True
+        return news
 
     async def downlink_cursor(self) -> int:
         return self._cursor

@@ -73,6 +73,10 @@ WHERE lane = ? AND stage = 0 AND position > ? ORDER BY position LIMIT ?
 -- name: mark_relayed
 UPDATE event SET stage = 1 WHERE position = ? AND stage = 0
 
+-- name: mark_held_again
+UPDATE event SET stage = 2 WHERE position = ? AND stage = 0
+    AND EXISTS (SELECT 1 FROM outcome WHERE outcome.position = event.position AND final = 0)
+
 -- name: set_stage
 UPDATE event SET stage = ? WHERE position = ?
 

@@ -26,12 +26,14 @@ PRUNED_A_CALL = 1_000
 
 
 def mark_relayed(ledger: Ledger, positions: Sequence[int]) -> None:
+    """A row that the relay holds, and that was sent again after a renewal, is still held."""
     with ledger.transaction() as connection:
-        changed = connection.executemany(
-            SQL["mark_relayed"], [(position,) for position in positions]
-        ).rowcount
-        ledger.tally(STAGES["stored"], -max(changed, 0))
-        ledger.tally(STAGES["relayed"], max(changed, 0))
+        rows = [(position,) for position in positions]
+        held = connection.executemany(SQL["mark_held_again"], rows).rowcount if rows else 0
+        relayed = connection.executemany(SQL["mark_relayed"], rows).rowcount if rows else 0
+        ledger.tally(STAGES["stored"], -held - relayed)
+        ledger.tally(STAGES["held"], held)
+        ledger.tally(STAGES["relayed"], relayed)
 
 
 def begin_renewal(ledger: Ledger, generation: UUID, reason: str) -> None:
@@ -103,12 +105,13 @@ def _note(ledger: Ledger, outcome: Outcome, noted: str, near: int) -> int | None
             continue
         body = outcome.model_dump_json()
         before = ledger.connection.execute(SQL["read_outcome"], (position,)).fetchone()
-        if before is not None and before[0] == body:
+        if before is not None and before[0] == body and stage == STAGES[outcome.stage]:
             return -position
         final = int(outcome.stage in FINAL_STAGES)
         ledger.connection.execute(SQL["put_outcome"], (position, final, noted, body))
         ledger.restage(position, stage, STAGES[outcome.stage])
-        return position
+        # After a renewal the row was sent again, but what became of it is no news.
+        return position if before is None or before[0] != body else -position
     ledger.counters["outcomes_of_others"] += 1
     return None
 
@@ -133,14 +136,14 @@ def _delete(ledger: Ledger, position: int) -> None:
     if found is None:
         return
     row, digest, stage = found
-    key = key_of(ledger.salt, row.device, row.id)
     try:
         content = bytes.fromhex(content_of(proved(row, digest).body))
-    except DamagedRow:
-        content = b""  # a resend will be called a conflict and kept, which is safe
-    where = (position // RUN, key, position)
-    ledger.connection.execute(SQL["settle_seen"], (content, *where))
-    ledger.counters["remembered"] += 1
+    except DamagedRow:  # its id may be wrong, too; the relay knows the resend
+        ledger.counters["forgotten"] += 1
+    else:
+        key = key_of(ledger.salt, row.device, row.id)
+        ledger.connection.execute(SQL["settle_seen"], (content, position // RUN, key, position))
+        ledger.counters["remembered"] += 1
     ledger.connection.execute(SQL["delete_event"], (position,))
     ledger.connection.execute(SQL["delete_outcome"], (position,))
     ledger.tally(stage, -1)

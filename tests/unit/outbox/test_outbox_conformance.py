@@ -269,6 +269,19 @@ def a_new_generation_sends_again_what_is_not_final(box: Box) -> None:
     assert (box.lag().unrelayed, box.lag().held) == (3, 0)
 
 
+def what_the_relay_holds_is_held_again_when_it_was_sent_again(box: Box) -> None:
+    readings = [box.shop.line(), box.shop.line()]
+    box.append(*readings)
+    box.relay(1, 2)
+    held = [box.outcome(one, "held") for one in readings]
+    box.note(1, *held)
+    box.run(box.outbox.renew_generation("restored"))
+    assert box.note(2, held[0]) == []
+    assert (box.lag().held, box.pending()) == (1, [2])
+    box.relay(2)
+    assert (box.lag().held, box.pending()) == (2, [])
+
+
 def final_rows_go_after_their_retention_and_others_stay(box: Box) -> None:
     readings = [box.shop.line() for _ in range(3)]
     box.append(*readings)
@@ -349,6 +362,7 @@ CASES = [
     outcomes_of_others_are_no_news,
     a_cursor_alone_may_go_back,
     a_new_generation_sends_again_what_is_not_final,
+    what_the_relay_holds_is_held_again_when_it_was_sent_again,
     final_rows_go_after_their_retention_and_others_stay,
     a_resend_after_deletion_is_still_known,
     rows_are_paged_by_position_and_stage,

@@ -39,7 +39,7 @@ class ListBacklog:
         return self._counted(row[0] for row in self.rows if row[2] == lane)
 
 
-backlogs = st.lists(st.tuples(st.integers(1, 5), st.none() | st.integers(1, 4)), max_size=60)
+backlogs = st.lists(st.tuples(st.integers(1, 5), st.none() | st.integers(1, 4)), max_size=40)
 
 
 def overtaken(backlog: ListBacklog, chosen: list[int]) -> list[tuple[int, int]]:
@@ -80,13 +80,13 @@ def check_drain(choose: Select, rows: Rows, limit: int) -> None:
 
 
 @given(backlogs, st.integers(1, 12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_event_overtakes_an_older_one_of_its_device_or_document(rows: Rows, limit: int) -> None:
     check_batch(select, rows, limit)
 
 
 @given(backlogs, st.integers(1, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_backlog_drains(rows: Rows, limit: int) -> None:
     check_drain(select, rows, limit)
 

@@ -292,6 +292,26 @@ def test_a_resend_is_known_in_every_run(
     assert [one.position for one in answers] == list(range(1, 24))
 
 
+def test_a_burst_that_fills_a_run_and_fails_is_no_resend(
+    open_outbox: Open, run: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "RUN", 4)
+    outbox = open_outbox()
+    first, second = [shop.line() for _ in range(3)], [shop.line() for _ in range(6)]
+    run(outbox.append(first))
+
+    def fail(name: str) -> None:
+        if name == "outbox.before_commit":
+            raise RuntimeError("seeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_contract.killpoint.reached", fail)
+        with pytest.raises(RuntimeError):
+            run(outbox.append(second))
+    assert {one.result for one in run(outbox.append(second))} == {"new"}
+    assert {one.result for one in run(outbox.append(first + second))} == {"duplicate"}
+
+
 def test_deleted_ids_are_forgotten_beyond_the_bound_oldest_first(
     open_outbox: Open, run: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
