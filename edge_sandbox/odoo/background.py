@@ -93,7 +93,7 @@ def end(server: Running) -> None:
     """Stop a server: SIGTERM, and SIGKILL for it and its workers when it does not listen."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(server.pid, signal.SIGTERM)
-    if not wait_gone(server.pid, 15):
+    if not wait_gone(server.pid, 5):
         for pid in _processes_with(str(server.configuration)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

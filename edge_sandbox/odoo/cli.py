@@ -139,7 +139,7 @@ def status(as_json: Json = False) -> None:
     if as_json:
         _print_json(shown)
         return
-    table = Table("database", "address", "pid", "MB", "since (UTC)", "kept")
+    table = Table("database", "address", "pid", "MB", "since (UTC)", "for")
     for server in shown["servers"]:
         assert isinstance(server, dict)
         table.add_row(
@@ -147,8 +147,8 @@ def status(as_json: Json = False) -> None:
             str(server["url"]),
             str(server["pid"]),
             str(server["resident_mb"]),
-            str(server["since"]),
-            "yes" if server["kept"] else "for a test",
+            str(server["since"])[:19].replace("T", " "),
+            "you" if server["kept"] else "a test",
         )
     out.print(table if running else "Nothing is running. Start it with: odoo-sandbox up")
     out.print(f"Everything lies in {cache.root}")
@@ -201,10 +201,14 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=False)
     except NeedsOperator as error:
-        err.print(f"odoo-sandbox: {error}", style="red", markup=False, highlight=False)
+        err.print(
+            f"odoo-sandbox: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         sys.exit(2)
     except EdgeError as error:
-        err.print(f"odoo-sandbox: {error}", style="red", markup=False, highlight=False)
+        err.print(
+            f"odoo-sandbox: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     except typer.Abort:
         sys.exit(130)

@@ -14,6 +14,7 @@ import secrets
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +125,17 @@ class Cluster:
         self._lock = self._cache.open_lock(self._users, exclusive=False)
         self.release()
 
-    @property
-    def lock_descriptor(self) -> int:
-        """For a child that must keep the cluster running as long as it lives."""
-        if self._lock is None:
-            raise RuntimeError("the cluster was not acquired")
-        return self._lock
+    @contextlib.contextmanager
+    def lock_for_child(self) -> Iterator[int]:
+        """A descriptor to hand to a child, which keeps the cluster running while it lives.
+
+        It is opened for the child alone: one we share would change with ours.
+        """
+        descriptor = self._cache.open_lock(self._users, exclusive=False)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def running(self) -> bool:
         pid = self._pid()

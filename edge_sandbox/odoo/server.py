@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from edge_sandbox.odoo.sandbox import Sandbox
 
 #: Seconds a server may take to answer for the first time, on a busy machine.
-_BOOT = 120.0
+_BOOT = 180.0
+
+#: Seconds it gets to finish what it does; nothing in a sandbox is worth more.
+_GRACE = 4.0
 
 
 class OdooServer:
@@ -108,7 +111,7 @@ class OdooServer:
         if self.running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
+                self._process.wait(_GRACE)
         self.kill()
 
     def kill(self) -> None:
@@ -184,9 +187,13 @@ class OdooServer:
             words.append(f"--gevent-port={free_port()}")
         words += [f"-d{self.only}"] if self.only else ["--db-filter=^(?!template)"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        # A server in the background keeps the cluster running by holding its lock.
-        keeps = (self._sandbox.cluster.lock_descriptor,) if self._detached else ()
-        with self.log.open("ab") as log:
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self.log.open("ab"))
+            keeps = (
+                (stack.enter_context(self._sandbox.cluster.lock_for_child()),)
+                if self._detached
+                else ()
+            )
             self._process = subprocess.Popen(
                 self._launch.command(*words),
                 stdin=subprocess.DEVNULL,
