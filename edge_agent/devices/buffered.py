@@ -1,4 +1,4 @@
-"""Reads and writes the broker's socket in large pieces, as paho does not.
+"""Reads and writes a broker's socket in large pieces, as paho does not.
 
 paho asks the kernel for one byte, one more, then the rest of each packet, and sends each
 acknowledgement on its own: five system calls a message. This socket stands between: what it read
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from paho.mqtt.client import Client
+
+from edge_agent.devices.mqtt_packets import PacketCutter, Puback, Publish
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
@@ -110,11 +112,67 @@ class BufferedSocket:
             raise BlockingIOError from None
 
 
+class PacketSocket(BufferedSocket):
+    """A buffered socket that keeps the hot packets for itself; paho reads only the others."""
+
+    def __init__(self, sock: SocketLike, head: int) -> None:
+        super().__init__(sock)
+        self._cutter = PacketCutter(head)
+        self._ended = False
+
+    def next(self) -> Publish | Puback | Literal["paho"] | None:
+        """The next hot packet. ``"paho"``: it has one to read, or the end of the connection.
+
+        ``None`` when there is nothing now. Raises OSError and :class:`MalformedPacket`.
+        """
+        while not self._ended:
+            packet = self._cutter.next()
+            if packet is None:
+                try:
+                    data = self._receive(_READ)
+                except BlockingIOError:
+                    return None
+                self._ended = not data
+                self._cutter.feed(data)
+            elif isinstance(packet, bytes):
+                self._inward, self._position = packet, 0
+                return "paho"
+            else:
+                return packet
+        return "paho"
+
+    def put(self, data: bytes) -> None:
+        """Gather ``data`` for the next flush. Its callers bound what they put."""
+        self._outward += data
+
+    def recv(self, size: int) -> bytes:
+        """For paho: the packet that :meth:`next` found for it."""
+        if self._position >= len(self._inward) and not self._ended:
+            raise BlockingIOError
+        start = self._position
+        self._position = min(start + size, len(self._inward))
+        return self._inward[start : self._position]
+
+
 class BufferedClient(Client):
     """paho's client over a :class:`BufferedSocket`."""
 
     buffered: BufferedSocket | None = None
 
     def _create_socket(self) -> BufferedSocket:
-        self.buffered = BufferedSocket(super()._create_socket())
+        self.buffered = self._buffer(super()._create_socket())
         return self.buffered
+
+    def _buffer(self, sock: SocketLike) -> BufferedSocket:
+        return BufferedSocket(sock)
+
+
+class PacketClient(BufferedClient):
+    """paho's client for all but the hot packets. ``head`` is how much of a payload is kept."""
+
+    head = 64 * 1024
+    packets: PacketSocket | None = None
+
+    def _buffer(self, sock: SocketLike) -> BufferedSocket:
+        self.packets = PacketSocket(sock, self.head)
+        return self.packets

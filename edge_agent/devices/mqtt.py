@@ -164,18 +164,18 @@ class MqttLink:
         give_up = time.monotonic() + self._settings.connect_timeout_s
         poll = select.poll()
         poll.register(self._awake, select.POLLIN)
-        welcomed = quiet = False
+        welcomed = quiet = more = False
         while session.alive and not self._stopping.is_set():
             writing = select.POLLOUT if session.wants_write() else 0
             poll.register(session.fileno(), select.POLLIN | writing)
-            more = session.has_input() and not self._held
-            if not poll.poll(0 if more else _QUIET_MS) and session.subscribed and not self._held:
+            idle = not poll.poll(0 if more else _QUIET_MS)
+            if idle and not more and session.subscribed and not self._held:
                 quiet = True  # the backlog is over: what comes now was sent now
             self._drain_wakes()
             # While intake is refused reading goes on, to keep the connection: what can come in
             # without our acknowledgement is bounded by the receive maximum.
             burst = self._settings.burst
-            session.read(self._settings.receive_maximum if self._held else burst)
+            more = session.read(self._settings.receive_maximum if self._held else burst)
             if session.connected and not welcomed:
                 welcomed = True
                 self._welcome(session)
@@ -186,8 +186,7 @@ class MqttLink:
             session.send(self._outgoing)
             session.service()
         if self._stopping.is_set() and session.connected:
-            session.publish(AGENT_STATUS_TOPIC, self._status_payload("offline"), retain=True)
-            session.service()
+            session.announce(AGENT_STATUS_TOPIC, self._status_payload("offline"))
             session.disconnect()
 
     def _drain_wakes(self) -> None:
@@ -272,7 +271,7 @@ class MqttLink:
             self._tally.count(appended.result)
             if not is_event(packet):
                 continue  # a state that the agent noted by itself: nobody waits for an answer
-            claimed = claimed_id(packet.payload) if isinstance(item, Unreadable) else None
+            claimed = claimed_id(packet.said.payload) if isinstance(item, Unreadable) else None
             self._tell(item.device, answer(item, appended, claimed))
 
     def _tell(self, device: str, payload: bytes) -> None:
@@ -282,16 +281,16 @@ class MqttLink:
     def _read(self, packet: Packet, fresh: bool) -> Item | None:
         """What a packet says; ``None`` when there is nothing in it to be stored."""
         now = self._clock()
-        device = device_of(packet.topic, "status")
+        device = device_of(packet.said.topic, "status")
         try:
             if device is not None:
-                return self._read_status(packet, device, fresh and not packet.retained)
+                return self._read_status(packet, device, fresh and not packet.said.retained)
             item = read_event(
-                packet.topic,
-                packet.payload,
+                packet.said.topic,
+                packet.said.payload,
                 now,
                 self._presence.clock_of,
-                size=packet.size,
+                size=packet.said.size,
                 max_age=self._max_age,
             )
             if isinstance(item, Reading):
@@ -299,30 +298,42 @@ class MqttLink:
         except Exception as error:  # noqa: BLE001 - a payload must never stop its neighbours
             _log.exception("A payload could not be read; it is quarantined")
             message = f"The agent failed while it read this payload: {error!r}. Report this defect."
-            name = device_of(packet.topic, "event") or device or ""
+            name = device_of(packet.said.topic, "event") or device or ""
             return Unreadable(
-                name, packet.topic, packet.payload, packet.size, "agent_fault", message, now
+                name,
+                packet.said.topic,
+                packet.said.payload,
+                packet.said.size,
+                "agent_fault",
+                message,
+                now,
             )
         return item
 
     def _read_status(self, packet: Packet, device: str, fresh: bool) -> Item | None:
-        if device == "agent" or not packet.payload:
+        if device == "agent" or not packet.said.payload:
             return None
         now = self._clock()
         try:
-            status = DeviceStatus.model_validate_json(packet.payload)
+            status = DeviceStatus.model_validate_json(packet.said.payload)
         except ValidationError as error:
             self._tally.count("bad_statuses")
-            if packet.retained:  # it was quarantined when it was news
+            if packet.said.retained:  # it was quarantined when it was news
                 return None
             found = error.errors(include_url=False)[0]
             where = ".".join(map(str, found["loc"]))
             message = f"The device's status cannot be read: {where} {found['msg']}."
             return Unreadable(
-                device, packet.topic, packet.payload, packet.size, "bad_status", message, now
+                device,
+                packet.said.topic,
+                packet.said.payload,
+                packet.said.size,
+                "bad_status",
+                message,
+                now,
             )
         return self._presence.heard_status(
-            device, status, now, fresh=fresh, retained=packet.retained
+            device, status, now, fresh=fresh, retained=packet.said.retained
         )
 
     # Refusal
@@ -340,7 +351,7 @@ class MqttLink:
     def _hold(self, burst: list[tuple[Packet, Item | None]], reason: str) -> None:
         """Keep what is not stored, unacknowledged, and tell its devices once."""
         for packet, item in burst:
-            if not packet.qos and len(self._held) >= self._settings.receive_maximum:
+            if not packet.said.qos and len(self._held) >= self._settings.receive_maximum:
                 self._tally.count("refused_unkept")  # nothing bounds QoS 0 but this
             else:
                 self._held.append((packet, item))
@@ -362,7 +373,7 @@ class MqttLink:
         now = time.monotonic()
         if session.connected and now >= self._status_at:
             payload = self._status_payload("online")
-            if session.publish(AGENT_STATUS_TOPIC, payload, retain=True):
+            if session.announce(AGENT_STATUS_TOPIC, payload):
                 self._status_at = now + self._settings.status_interval_s
 
     def _status_payload(self, state: Literal["online", "offline"]) -> bytes:
@@ -378,4 +389,4 @@ class MqttLink:
 
 
 def is_event(packet: Packet) -> bool:
-    return device_of(packet.topic, "event") is not None
+    return device_of(packet.said.topic, "event") is not None

@@ -12,15 +12,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import MQTTMessage, MQTTv5
+from paho.mqtt.client import MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.devices.buffered import BufferedClient, BufferedSocket
+from edge_agent.devices.buffered import PacketClient, PacketSocket
 from edge_agent.devices.feedback import Outgoing
+from edge_agent.devices.mqtt_packets import MalformedPacket, Puback, Publish, puback, publish
 from edge_agent.devices.settings import MqttSettings, MqttTls
 from edge_contract.errors import Retryable
 from edge_contract.event import MAX_EVENT_BYTES
@@ -28,19 +29,16 @@ from edge_contract.mqtt import AGENT_STATUS_TOPIC, EVENT_FILTER, STATUS_FILTER
 
 #: Most answers that may be on their way to the broker unacknowledged, if it allows as many.
 _WINDOW = 1000
+#: Packet ids up to here are left to paho.
+_PAHO_MIDS = 100
 
 
 @dataclass(slots=True)
 class Packet:
-    """One message as it came in. Its payload is cut to what an event may have."""
+    """One message with the session it came in on."""
 
     session: Session
-    topic: str
-    payload: bytes
-    size: int
-    mid: int
-    qos: int
-    retained: bool
+    said: Publish
     told: bool = False
     """Its device heard that it is refused for now."""
 
@@ -56,12 +54,16 @@ class Session:
         self.ended: str | None = None
         """Why the connection is over, as a sentence."""
         self.packets: deque[Packet] = deque()
-        self._flight: dict[int, tuple[str, bytes]] = {}
+        self.refused = 0
+        """Messages of ours that the broker would not take."""
+        self._flight: dict[int, tuple[str, bytes] | None] = {}
+        """Published and not acknowledged by packet id; ``None`` for what is not to be repeated."""
+        self._mid = 0
         self._window = _WINDOW
-        self._client = client = BufferedClient(
-            CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5, manual_ack=True
+        self._client = client = PacketClient(
+            CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5
         )
-        client.max_inflight_messages_set(0)  # bounded by _window: paho's own bound is quadratic
+        client.head = MAX_EVENT_BYTES
         client.connect_timeout = settings.connect_timeout_s
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password_text())
@@ -71,8 +73,6 @@ class Session:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
         # With this set paho only queues what it sends; service() writes it in one piece.
         client.on_socket_register_write = lambda *_: None
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho
@@ -91,25 +91,34 @@ class Session:
         return self.ended is None and self._client.socket() is not None
 
     @property
-    def _socket(self) -> BufferedSocket | None:
-        return self._client.buffered
+    def _socket(self) -> PacketSocket | None:
+        return self._client.packets
 
     def fileno(self) -> int:
         return self._socket.fileno() if self._socket else -1
 
-    def has_input(self) -> bool:
-        """Whether something can be read at once, though the kernel's socket may be empty."""
-        return self._socket is not None and self._socket.readable()
-
     def wants_write(self) -> bool:
         return bool(self._socket and self._socket.unsent) or self._client.want_write()
 
-    def read(self, most: int) -> None:
-        """Read what the socket has, until ``most`` packets wait in :attr:`packets`."""
-        while self.alive and self._socket is not None and len(self.packets) < most:
-            if not self._socket.readable():
-                return
-            self._client.loop_read()
+    def read(self, most: int) -> bool:
+        """Read until ``most`` packets wait in :attr:`packets`; false when there is no more now."""
+        sock = self._socket
+        while self.alive and sock is not None and len(self.packets) < most:
+            try:
+                packet = sock.next()
+            except (OSError, MalformedPacket) as error:
+                self.close(f"The connection to the broker broke: {error}.")
+                return False
+            if packet is None:
+                return False
+            if packet == "paho":
+                self._client.loop_read()
+            elif isinstance(packet, Puback):
+                self._flight.pop(packet.mid, None)
+                self.refused += packet.reason >= 128
+            else:
+                self.packets.append(Packet(self, packet))
+        return self.alive
 
     def service(self) -> None:
         """Write what waits to be written, and keep the connection alive."""
@@ -125,37 +134,44 @@ class Session:
 
     def acknowledge(self, packet: Packet) -> bool:
         """Queue the PUBACK of a packet of *this* session; false when it is too late for that."""
-        if packet.session is not self or not self.alive:
+        if packet.session is not self or not self.alive or self._socket is None:
             return False
-        if packet.qos:
-            self._client.ack(packet.mid, packet.qos)
+        if packet.said.qos:
+            self._socket.put(puback(packet.said.mid))
         return True
 
     def send(self, outgoing: Outgoing) -> None:
         """Hand the broker as much of ``outgoing`` as its window allows."""
         room = self._window - len(self._flight)
-        if room <= 0 or not self.connected:
+        if room <= 0 or not self.connected or not self.alive:
             return
-        items = outgoing.take(room)
-        for index, (topic, payload) in enumerate(items):
-            if not self.publish(topic, payload):
-                outgoing.give_back(items[index:])
-                return
+        for topic, payload in outgoing.take(room):
+            self._publish(topic, payload, (topic, payload))
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Publish with QoS 1; false when the connection or a packet id is not to be had."""
-        if not self.alive:
+    def announce(self, topic: str, payload: bytes) -> bool:
+        """Publish a retained message; false when the connection is gone."""
+        if not self.alive or not self.connected:
             return False
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
-        if info.rc:
-            return False
-        if not retain:
-            self._flight[info.mid] = (topic, payload)
+        self._publish(topic, payload, None, retain=True)
         return True
+
+    def _publish(
+        self, topic: str, payload: bytes, again: tuple[str, bytes] | None, retain: bool = False
+    ) -> None:
+        mid = self._mid
+        while True:
+            mid = mid % 65535 + 1
+            # paho's own packet ids are the first few: it sends nothing but a subscription
+            if mid > _PAHO_MIDS and mid not in self._flight:
+                break
+        self._mid = mid
+        self._flight[mid] = again
+        if self._socket is not None:
+            self._socket.put(publish(topic, payload, mid, retain=retain))
 
     def unconfirmed(self) -> list[tuple[str, bytes]]:
         """What was published and not acknowledged by the broker: to be sent again."""
-        return list(self._flight.values())
+        return [again for again in self._flight.values() if again is not None]
 
     def disconnect(self) -> None:
         """Leave in order; the broker keeps the session."""
@@ -208,22 +224,6 @@ class Session:
     ) -> None:
         if self.ended is None:
             self.ended = f"The connection to the broker ended: {reason.getName()}."
-
-    def _on_message(self, client: Any, data: Any, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        payload = message.payload
-        size = len(payload)
-        if size > MAX_EVENT_BYTES:
-            payload = payload[:MAX_EVENT_BYTES]
-        self.packets.append(
-            Packet(self, topic, bytes(payload), size, message.mid, message.qos, message.retain)
-        )
-
-    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
-        self._flight.pop(mid, None)
 
 
 def _tls_context(tls: MqttTls) -> ssl.SSLContext:
