@@ -12,6 +12,7 @@ from cloud_relay.inbox.port import Entry, Progress, Verdict
 from cloud_relay.odoo.applying import (
     IDLE_PROBE_S,
     LONE_FAILURES,
+    MAY_YET_BE_CURED,
     RECHECK_S,
     UNEXPLAINED_FAILURES,
     Applying,
@@ -256,6 +257,15 @@ def test_an_id_that_was_used_for_something_else_is_rejected_for_good(bench: Benc
     (entry,) = bench.entries(1)
     (verdict,) = bench.answer([entry], result(entry, "refused", "content_conflict", "Used."))
     assert verdict.status == "rejected"
+
+
+@pytest.mark.parametrize("code", sorted(MAY_YET_BE_CURED))
+def test_what_an_older_event_may_cure_waits_for_it(bench: Bench, code: str) -> None:
+    (entry,) = bench.entries(1)
+    (verdict,) = bench.answer(
+        [entry], result(entry, "refused", code), progress=Progress(bench.time.at, None, None)
+    )
+    assert (verdict.status, verdict.code) == ("short", code)
 
 
 def short(bench: Bench, entry: Entry, **progress: Any) -> Verdict:

@@ -17,7 +17,8 @@ from cloud_relay.odoo.applier import TargetApplier
 from cloud_relay.odoo.port import Binding, OdooApplier, OdooBatch, OdooReply, OdooResult
 from edge_contract.errors import EdgeError, NeedsOperator, Rejected, Retryable
 
-Refuse = Callable[[str], str]
+#: Seconds until something that should happen counts as not happening.
+PATIENCE_S = 5.0
 
 
 class FakeOdoo:
@@ -116,7 +117,7 @@ class Rig:
         return [entry.status if entry else "unknown" for entry in entries]
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 found = condition()
                 if await found if isinstance(found, Awaitable) else found:
@@ -141,7 +142,7 @@ def play(relay: Any, scene: Callable[[Rig], Awaitable[None]]) -> None:
             await scene(rig)
         finally:
             rig.applier.stop()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await task
 
     asyncio.run(main())
