@@ -198,6 +198,7 @@ def plan_counts(events):
         takings = takings_of(count["order"], count["place"], count["delta"], count["follows"])
         for place, order in takings:
             refuse_shortage(count["event"], book, place, order, -count["delta"])
+    refuse_split(book)
     return counts
 
 

@@ -265,6 +265,36 @@ def lowest(book, place, order):
     return least, when
 
 
+def refuse_split(book):
+    # A package stands in one place. When it would stand in two, what brought it here is on its way.
+    packages = set([place[3] for place in book["now"] if place[3]])
+    if not packages or state.get("unjudged") is not None:
+        return
+    found = dict(book["now"])
+    for row in rows_of(
+        "SELECT product_id, location_id, coalesce(lot_id, 0) AS lot, package_id, "
+        "coalesce(owner_id, 0) AS owner, sum(quantity)::float8 AS quantity FROM stock_quant "
+        "WHERE package_id IN %s GROUP BY 1, 2, 3, 4, 5",
+        [tuple(packages)],
+    ):
+        place = (
+            row["product_id"], row["location_id"], row["lot"], row["package_id"], row["owner"]
+        )  # fmt: skip
+        found.setdefault(place, row["quantity"])
+    at = {}
+    for place in found:
+        if place[3] and found[place] > 1e-9:
+            at.setdefault(place[3], set()).add(place[1])
+    for package in at:
+        if len(at[package]) > 1:
+            names = env["stock.location"].browse(sorted(at[package])).mapped("complete_name")
+            refuse(
+                "insufficient_stock",
+                "Package %s would stand at %s at once: what moved it is not known yet."
+                % (env[PACKAGE_MODEL].browse(package).name, " and ".join(names)),
+            )
+
+
 def place_text(place):
     product = env["product.product"].browse(place[0])
     text = product.display_name

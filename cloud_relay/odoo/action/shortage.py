@@ -9,14 +9,16 @@ MOST_ROUNDS = 8
 
 
 def apply_short(events):
-    waiting = []
+    waiting, changed = [], False
     for event in events:
         result = state["results"][event["key"]]
+        changed = changed or result["status"] == "applied"
         if result.get("code") == "insufficient_stock" and event["kind"] in TOGETHER:
             waiting.append((event["occurred"], len(waiting), event))
-    waiting = [event for occurred, number, event in sorted(waiting)]
+    waiting = [event for occurred, number, event in sorted(waiting)][:MOST_TOGETHER]
     rounds = 0
-    while 1 < len(waiting) <= MOST_TOGETHER and rounds < MOST_ROUNDS:
+    # One alone was judged already, unless something came after it.
+    while len(waiting) > (0 if changed else 1) and rounds < MOST_ROUNDS:
         short = short_together(waiting)
         if not short:
             return
@@ -68,6 +70,7 @@ def short_of(unjudged):
         left, when = first_short(book, place, order)
         if left is None:
             continue
+        when = when[:2]
         known = last.get(place)
         if (
             known is None

@@ -151,6 +151,7 @@ def plan_moves(moves):
     for leg, taking in takings:
         place, order = taking
         refuse_shortage(leg["event"], book, place, order, leg["quantity"])
+    refuse_split(book)
     return legs, repairs
 
 
