@@ -468,6 +468,7 @@ class MemoryInbox:
             agents=tuple(heartbeat for heartbeat, _ in heard),
             last_heard=max((now for _, now in heard), default=None),
             waiting=len(waiting),
+            behind_held=sum(self._blocked(entry) for entry in waiting),
             held=len(held),
             applied=counters["applied"],
             oldest_waiting=_least(entry.event.occurred for entry in waiting + held),

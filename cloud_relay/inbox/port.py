@@ -127,6 +127,8 @@ class SiteLag:
     last_heard: datetime | None
     waiting: int
     """``waiting`` and ``short``, those behind a held event included."""
+    behind_held: int
+    """How many of these a held event of their lane keeps back."""
     held: int
     """``held`` and ``aside``."""
     applied: int

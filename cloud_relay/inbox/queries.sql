@@ -233,7 +233,8 @@ SELECT text FROM outcomes WHERE number = ? AND echo = 0 ORDER BY cursor;
 SELECT site FROM sites ORDER BY site;
 
 -- name: open_counts
-SELECT site, status IN ('held', 'aside') AS held, count(*) AS n, min(occurred) AS oldest
+SELECT site, status IN ('held', 'aside') AS held, count(*) AS n, sum(blocked) AS blocked,
+  min(occurred) AS oldest
 FROM events WHERE status IN ('waiting', 'short', 'held', 'aside') GROUP BY 1, 2;
 
 -- name: counters

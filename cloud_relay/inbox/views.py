@@ -116,6 +116,7 @@ def sites(connection: sqlite3.Connection) -> list[SiteLag]:
                 ),
                 last_heard=max((instant(row["heard"]) for row in agents[site]), default=None),
                 waiting=waiting[site]["n"] if site in waiting else 0,
+                behind_held=waiting[site]["blocked"] if site in waiting else 0,
                 held=held[site]["n"] if site in held else 0,
                 applied=counters[site].get("applied", 0),
                 oldest_waiting=instant(min(oldest)) if oldest else None,

@@ -21,6 +21,7 @@ def site(lag: SiteLag, target: str) -> dict[str, Any]:
         "target": target,
         "last_heard": instant(lag.last_heard),
         "waiting": lag.waiting,
+        "behind_held": lag.behind_held,
         "held": lag.held,
         "applied": lag.applied,
         "oldest_waiting": instant(lag.oldest_waiting),
@@ -32,7 +33,7 @@ def site(lag: SiteLag, target: str) -> dict[str, Any]:
 
 def silent(name: str, target: str) -> dict[str, Any]:
     """A configured site that was never heard of."""
-    return site(SiteLag(name, (), None, 0, 0, 0, None), target)
+    return site(SiteLag(name, (), None, 0, 0, 0, 0, None), target)
 
 
 def alarm(found: Alarm) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def _drain(stage: Stage, view: View) -> None:
         if mine["outbox"]["unrelayed"]:
             return False
         lag = stage.rig.relay.site(stage.rig.site)
-        return not lag["waiting"]
+        return lag["waiting"] == lag["behind_held"]
 
     until(settled, deadline, "end of the events that wait to be applied")
 
