@@ -26,7 +26,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Refused(_Model):
+class _Reply(BaseModel):
+    """What the relay says: a newer relay may say more, and an older agent reads what it knows."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Refused(_Reply):
     """An event of a batch that the relay keeps for the record and will never apply."""
 
     position: int
@@ -35,7 +41,7 @@ class Refused(_Model):
     message: str
 
 
-class BatchReply(_Model):
+class BatchReply(_Reply):
     """The whole batch is stored: every event of it may be marked as relayed."""
 
     generation: UUID
@@ -69,7 +75,7 @@ class Heartbeat(_Model):
     counters: dict[str, int] = Field(default_factory=dict)
 
 
-class HeartbeatReply(_Model):
+class HeartbeatReply(_Reply):
     """Where to resume, and what the relay thinks of the time."""
 
     stored_through: int
@@ -80,14 +86,14 @@ class HeartbeatReply(_Model):
     """Set when this agent must stop: why, and what to do."""
 
 
-class DownlinkItem(_Model):
+class DownlinkItem(_Reply):
     """One item of the downlink; today always an outcome."""
 
     cursor: int
     outcome: Outcome
 
 
-class DownlinkReply(_Model):
+class DownlinkReply(_Reply):
     """Items after the cursor asked for, oldest first. Empty when the long poll ran out."""
 
     items: tuple[DownlinkItem, ...]

@@ -18,7 +18,7 @@ Stage = Literal["stored", "relayed", "applied", "reconciled", "held", "rejected"
 class OdooRecord(BaseModel):
     """The record in Odoo that shows an effect."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     model: str
     id: int
@@ -26,9 +26,10 @@ class OdooRecord(BaseModel):
 
 
 class Outcome(BaseModel):
-    """One step of one event on the ladder, as the relay tells it to the site."""
+    """One step of one event on the ladder, as the relay tells it to the site. A newer relay may
+    say more than this version knows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     device: Identifier
     event: UUID

@@ -220,7 +220,10 @@ def _drain(stage: Stage, view: View) -> None:
         lag = stage.rig.relay.site(stage.rig.site)
         return lag["waiting"] == lag["behind_held"]
 
-    until(settled, deadline, "end of the events that wait to be applied")
+    try:
+        until(settled, deadline, "end of the events that wait to be applied")
+    except TimeoutError as error:
+        view.tell("demo", f"{error}; the verdict says which")
 
 
 def judge(verdict: Verdict, stage: Stage) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from edge_contract.batch import BatchReply
 from edge_contract.event import CloudEvent, DeviceEvent, cloud_event
 from edge_contract.kinds import KINDS
 
@@ -83,3 +84,16 @@ def test_an_event_with_an_effect_needs_an_id() -> None:
 def test_the_time_that_counts_is_corrected_by_the_clocks_offset() -> None:
     wire = CloudEvent.model_validate(golden("count.recorded")["on_the_wire"])
     assert (wire.occurred - wire.time).total_seconds() == pytest.approx(1.5)
+
+
+def test_an_older_agent_reads_what_it_knows_of_a_newer_relays_reply() -> None:
+    reply = BatchReply.model_validate(
+        {
+            "generation": str(UUID(int=1)),
+            "stored_through": 7,
+            "new": 1,
+            "duplicates": 0,
+            "mood": "fine",
+        }
+    )
+    assert reply.stored_through == 7
