@@ -24,23 +24,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import ValidationError
-
 from edge_agent.devices.complaints import claimed_id
 from edge_agent.devices.feedback import Outgoing, answer, refusal
-from edge_agent.devices.intake import device_of, read_event
 from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally, full_jitter
+from edge_agent.devices.mqtt_reading import Item, MessageReader, is_event
 from edge_agent.devices.mqtt_session import Packet, Session
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.settings import MqttSettings
 from edge_agent.outbox.port import Appended, IntakeRefused, Reading, Unreadable
 from edge_contract import killpoint
 from edge_contract.errors import EdgeError
-from edge_contract.mqtt import AGENT_STATUS_TOPIC, AgentStatus, DeviceStatus, Feedback
+from edge_contract.mqtt import AGENT_STATUS_TOPIC, AgentStatus, Feedback
 
 _log = logging.getLogger(__name__)
 
-Item = Reading | Unreadable
 Uplink = Literal["up", "down", "unknown"]
 
 #: So long without a message, with everything acknowledged, means that no backlog is left.
@@ -77,7 +74,8 @@ class MqttLink:
         self._status_at = 0.0
         self._uplink: Uplink = "unknown"
         self._seen_session = False
-        self._max_age = timedelta(days=settings.max_event_age_days)
+        max_age = timedelta(days=settings.max_event_age_days)
+        self._reader = MessageReader(presence, clock, self._tally, max_age)
         self._stopping = threading.Event()
         self._awake, self._waker = socket.socketpair()
         for end in (self._awake, self._waker):
@@ -183,6 +181,9 @@ class MqttLink:
                 raise TimeoutError("it accepted the connection and did not answer CONNECT")
             self._take_in(session, fresh=quiet)
             self._announce(session)
+            if session.refused:
+                self._tally.count("feedback_refused", session.refused)
+                session.refused = 0
             session.send(self._outgoing)
             session.service()
         if self._stopping.is_set() and session.connected:
@@ -222,7 +223,8 @@ class MqttLink:
 
     def _take_in(self, session: Session, *, fresh: bool) -> None:
         """Read, store, answer and acknowledge what is there."""
-        arrived = [(packet, self._read(packet, fresh)) for packet in session.packets]
+        read = self._reader.read
+        arrived = [(packet, read(packet.said, fresh=fresh)) for packet in session.packets]
         session.packets.clear()
         if arrived:
             killpoint.reached("intake.after_read")
@@ -269,7 +271,7 @@ class MqttLink:
                 continue
             appended = next(outcome)
             self._tally.count(appended.result)
-            if not is_event(packet):
+            if not is_event(packet.said):
                 continue  # a state that the agent noted by itself: nobody waits for an answer
             claimed = claimed_id(packet.said.payload) if isinstance(item, Unreadable) else None
             self._tell(item.device, answer(item, appended, claimed))
@@ -277,64 +279,6 @@ class MqttLink:
     def _tell(self, device: str, payload: bytes) -> None:
         if not self._outgoing.put(device, payload):
             self._tally.count("feedback_dropped")
-
-    def _read(self, packet: Packet, fresh: bool) -> Item | None:
-        """What a packet says; ``None`` when there is nothing in it to be stored."""
-        now = self._clock()
-        device = device_of(packet.said.topic, "status")
-        try:
-            if device is not None:
-                return self._read_status(packet, device, fresh and not packet.said.retained)
-            item = read_event(
-                packet.said.topic,
-                packet.said.payload,
-                now,
-                self._presence.clock_of,
-                size=packet.said.size,
-                max_age=self._max_age,
-            )
-            if isinstance(item, Reading):
-                self._presence.heard_event(item.device, item.event, now, fresh=fresh)
-        except Exception as error:  # noqa: BLE001 - a payload must never stop its neighbours
-            _log.exception("A payload could not be read; it is quarantined")
-            message = f"The agent failed while it read this payload: {error!r}. Report this defect."
-            name = device_of(packet.said.topic, "event") or device or ""
-            return Unreadable(
-                name,
-                packet.said.topic,
-                packet.said.payload,
-                packet.said.size,
-                "agent_fault",
-                message,
-                now,
-            )
-        return item
-
-    def _read_status(self, packet: Packet, device: str, fresh: bool) -> Item | None:
-        if device == "agent" or not packet.said.payload:
-            return None
-        now = self._clock()
-        try:
-            status = DeviceStatus.model_validate_json(packet.said.payload)
-        except ValidationError as error:
-            self._tally.count("bad_statuses")
-            if packet.said.retained:  # it was quarantined when it was news
-                return None
-            found = error.errors(include_url=False)[0]
-            where = ".".join(map(str, found["loc"]))
-            message = f"The device's status cannot be read: {where} {found['msg']}."
-            return Unreadable(
-                device,
-                packet.said.topic,
-                packet.said.payload,
-                packet.said.size,
-                "bad_status",
-                message,
-                now,
-            )
-        return self._presence.heard_status(
-            device, status, now, fresh=fresh, retained=packet.said.retained
-        )
 
     # Refusal
 
@@ -355,7 +299,7 @@ class MqttLink:
                 self._tally.count("refused_unkept")  # nothing bounds QoS 0 but this
             else:
                 self._held.append((packet, item))
-            if not packet.told and isinstance(item, Reading) and is_event(packet):
+            if not packet.told and isinstance(item, Reading) and is_event(packet.said):
                 packet.told = True
                 self._tally.count("refused")
                 self._tell(item.device, refusal(item.event.id, reason))
@@ -386,7 +330,3 @@ class MqttLink:
             time=self._clock() if state == "online" else None,
         )
         return status.model_dump_json().encode()
-
-
-def is_event(packet: Packet) -> bool:
-    return device_of(packet.said.topic, "event") is not None
