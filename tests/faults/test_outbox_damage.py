@@ -45,9 +45,15 @@ def run() -> Iterator[Run]:
 
 
 @pytest.fixture
-def filled(run: Run, tmp_path: Path) -> Path:
+def memory(tmp_path: Path) -> Iterator[Path]:
+    with device.unsynced(tmp_path) as directory:
+        yield directory
+
+
+@pytest.fixture
+def filled(run: Run, memory: Path) -> Path:
     """An outbox with its events, closed."""
-    path = tmp_path / "filled.db"
+    path = memory / "filled.db"
     outbox = open_outbox(run, path)
     outbox.append_blocking([device.reading(number) for number in range(EVENTS)])
     run(outbox.close())
@@ -170,9 +176,9 @@ def test_a_wrong_letter_in_the_schema_hides_no_rows(run: Run, filled: Path) -> N
 
 @pytest.mark.parametrize("left", [0.0, 0.3, 0.7, 0.999])
 def test_a_log_that_was_cut_short_is_read_up_to_the_cut(
-    run: Run, tmp_path: Path, left: float
+    run: Run, memory: Path, left: float
 ) -> None:
-    path, copy = tmp_path / "outbox.db", tmp_path / "cut.db"
+    path, copy = memory / "outbox.db", memory / "cut.db"
     outbox = open_outbox(run, path)
     for start in range(0, 50, 5):
         outbox.append_blocking([device.reading(number) for number in range(start, start + 5)])

@@ -113,6 +113,12 @@ def test_a_disk_filled_by_others_is_survived_and_left_by_itself(run: Run, small_
 
 
 @pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    with device.unsynced(tmp_path) as directory:
+        yield directory
+
+
+@pytest.fixture
 def limited() -> Iterator[Callable[[int], None]]:
     """Writes beyond so many bytes of any file fail, as on a file system with a quota."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -121,9 +127,9 @@ def limited() -> Iterator[Callable[[int], None]]:
 
 
 def test_a_write_that_fails_is_rolled_back_and_tried_again(
-    run: Run, tmp_path: Path, limited: Callable[[int], None]
+    run: Run, memory: Path, limited: Callable[[int], None]
 ) -> None:
-    path = tmp_path / "outbox.db"
+    path = memory / "outbox.db"
     outbox = open_outbox(run, path, 0)
     limited(MIB)
     stored, refusal = fill(outbox)
@@ -138,9 +144,9 @@ def test_a_write_that_fails_is_rolled_back_and_tried_again(
 
 
 def test_confirming_a_burst_that_failed_is_caught(
-    run: Run, tmp_path: Path, limited: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    run: Run, memory: Path, limited: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "outbox.db"
+    path = memory / "outbox.db"
     outbox = open_outbox(run, path, 0)
     honest = Intake.append
 

@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -85,6 +86,12 @@ def check(path: Path, acked: set[int]) -> None:
 
 
 @pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    with device.unsynced(tmp_path) as directory:
+        yield directory
+
+
+@pytest.fixture
 def kills() -> list[tuple[str, int]]:
     """Named places with the count at which to die, then deaths after so many confirmations."""
     places = ("outbox.before_begin", "outbox.before_commit", "outbox.after_commit")
@@ -93,9 +100,9 @@ def kills() -> list[tuple[str, int]]:
 
 
 def test_a_confirmed_event_survives_every_kill_and_is_stored_once(
-    tmp_path: Path, kills: list[tuple[str, int]]
+    memory: Path, kills: list[tuple[str, int]]
 ) -> None:
-    path, acked = tmp_path / "outbox.db", set[int]()
+    path, acked = memory / "outbox.db", set[int]()
     for place, after_acks in kills:
         assert shift(path, acked, place=place, after_acks=after_acks) == -9
         assert len(acked) < EVENTS
@@ -104,15 +111,15 @@ def test_a_confirmed_event_survives_every_kill_and_is_stored_once(
     check(path, acked)
 
 
-def test_confirming_before_the_commit_is_caught(tmp_path: Path) -> None:
-    path, acked = tmp_path / "outbox.db", set[int]()
+def test_confirming_before_the_commit_is_caught(memory: Path) -> None:
+    path, acked = memory / "outbox.db", set[int]()
     assert shift(path, acked, place="outbox.before_commit:4", variant="acks-first") == -9
     with pytest.raises(AssertionError, match="lost"):
         check(path, acked)
 
 
-def test_not_knowing_a_resend_is_caught(tmp_path: Path) -> None:
-    path, acked = tmp_path / "outbox.db", set[int]()
+def test_not_knowing_a_resend_is_caught(memory: Path) -> None:
+    path, acked = memory / "outbox.db", set[int]()
     assert shift(path, acked, place="outbox.after_commit:4") == -9
     assert shift(path, acked, variant="never-new") == 0
     with pytest.raises(AssertionError, match="stored twice"):
