@@ -209,8 +209,9 @@ async def _prune(inbox: Inbox) -> None:
 
 @contextlib.contextmanager
 def _listen(listen: Listen) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
-        listener = socket.create_server((listen.host, listen.port), backlog=512)
+        listener = socket.create_server((listen.host, listen.port), family=family, backlog=512)
     except OSError as error:
         raise NeedsOperator(
             "listen",

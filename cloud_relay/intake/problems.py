@@ -1,13 +1,11 @@
-"""Refusals on their way to becoming RFC 9457 problem documents."""
+"""Refusals on their way to becoming RFC 9457 problem documents. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.responses import Response
-
 from edge_contract.errors import EdgeError, NeedsOperator, Rejected
-from edge_contract.problem import PROBLEM_MEDIA_TYPE, PROBLEMS, Problem, problem
+from edge_contract.problem import PROBLEMS, Problem, problem
 
 
 class Refusal(Exception):
@@ -22,14 +20,6 @@ class Refusal(Exception):
     def kind(self) -> str:
         """The last part of the problem's type, such as ``bad-batch``."""
         return self.problem.type.rpartition("/")[2]
-
-    def response(self) -> Response:
-        return Response(
-            self.problem.model_dump_json(),
-            self.problem.status,
-            self.headers,
-            PROBLEM_MEDIA_TYPE,
-        )
 
 
 def refuse(kind: str, detail: str, remedy: str = "", **extra: object) -> Refusal:

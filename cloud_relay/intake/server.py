@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from cloud_relay.intake.endpoints import Intake
 from cloud_relay.intake.problems import Refusal, refuse
+from edge_contract.problem import PROBLEM_MEDIA_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,15 @@ def _answered(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except Refusal as refusal:
-            return refusal.response()
+            return _response(refusal)
         except Exception:  # whatever it is: the caller is told that nothing can be relied on
             log.exception("a fault of the relay in %s %s", request.method, request.url.path)
-            return refuse(
+            failed = refuse(
                 "unavailable",
                 "The relay failed on this request; its log says why.",
                 "Send the same request again later.",
-            ).response()
+            )
+            return _response(failed)
 
     return answer
 
@@ -62,4 +64,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
     else:
         found = refuse("not-found", f"{request.url.path} is not part of version 1.")
     found.headers.update(error.headers or {})
-    return found.response()
+    return _response(found)
+
+
+def _response(refusal: Refusal) -> Response:
+    document = refusal.problem
+    return Response(
+        document.model_dump_json(), document.status, refusal.headers, PROBLEM_MEDIA_TYPE
+    )
