@@ -38,7 +38,7 @@ class Runner:
 def runner_for(binaries: Path, directory: Path) -> Runner:
     """Ourselves; or, for root, ``nobody``, if it can run ``binaries`` and enter ``directory``.
 
-    A cache in root's home cannot be entered by others, so ``nobody`` is first tried bare and then
+    A cache somebody put into root's home cannot be entered by others, so ``nobody`` is first tried bare and then
     with the one capability that ignores this.
     """
     if os.geteuid() != 0:
@@ -60,8 +60,9 @@ def runner_for(binaries: Path, directory: Path) -> Runner:
 
 
 def _works(runner: Runner, binaries: Path, directory: Path) -> bool:
+    # Not test -w: access(2) asks without capabilities, whatever the process has.
     runner.own(directory, 0o700)
-    for words in ([str(binaries / "postgres"), "--version"], ["test", "-w", str(directory)]):
+    for words in ([str(binaries / "postgres"), "--version"], ["stat", f"{directory}/."]):
         result = subprocess.run(runner.command(*words), cwd="/", capture_output=True, check=False)
         if result.returncode != 0:
             return False
