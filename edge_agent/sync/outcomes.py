@@ -67,7 +67,7 @@ class Outcomes:
         was_held = key in self._held
         if outcome.stage == "held":
             self._held.add(key)
-        else:
+        elif outcome.stage != "relayed":  # a replay: the second tone is still owed
             self._held.discard(key)
         feedback = feedback_for(outcome, was_held=was_held)
         if feedback is not None:

@@ -378,7 +378,7 @@ class RemembersNothing(MemoryOutbox):
 
 
 async def _tones(outbox: type[MemoryOutbox]) -> list[tuple[str, str]]:
-    """One event is held and then applied, another one applied, and all is told twice."""
+    """One event is held, replayed and applied, another one applied, and all is told twice."""
     s = Scene(outbox=outbox)
     held, plain = s.scan("h1", 2)
     await s.until_resting()
@@ -386,6 +386,7 @@ async def _tones(outbox: type[MemoryOutbox]) -> list[tuple[str, str]]:
     told = [
         _outcome(s, plain, "applied"),
         _outcome(s, held, "held", "unknown_barcode"),
+        _outcome(s, held, "relayed", "replayed"),
         _outcome(s, held, "applied"),
     ]
     for outcome in told:
@@ -393,7 +394,7 @@ async def _tones(outbox: type[MemoryOutbox]) -> list[tuple[str, str]]:
         await down.step()
     # the agent died after it had noted everything, and the relay tells it all again
     reborn = Outcomes(s.outbox, lambda d, f: s.told.append((d, f)), s.count)
-    await reborn.from_relay(told, 3)
+    await reborn.from_relay(told, 4)
     assert {said.event for _, said in s.told} == {held}
     return [(said.stage, said.tone) for _, said in s.told]
 
