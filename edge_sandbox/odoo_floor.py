@@ -20,6 +20,7 @@ from cloud_relay.odoo.gateway import Json2Gateway
 from cloud_relay.odoo.install import Installer
 from cloud_relay.odoo.json2 import Json2
 from cloud_relay.odoo.port import Binding, OdooBatch, OdooEvent, OdooResult
+from cloud_relay.odoo.source import action_source
 
 #: The stock user of the sandbox.
 RELAY_LOGIN = "edge"
@@ -79,7 +80,8 @@ class Floor:
         self.admin_key, self.stock_key = admin_key, stock_key
         self._runner = asyncio.Runner()
         self.admin = Json2(url, database, admin_key)
-        self.gateway = Json2Gateway(url, database, stock_key)
+        self.source = action_source()
+        self.gateway = Json2Gateway(url, database, stock_key, source=self.source)
         [warehouse] = self.call(
             "stock.warehouse",
             "search_read",
@@ -110,9 +112,10 @@ class Floor:
 
     def install(self, source: str | None = None) -> None:
         """Install the action, as it is or as a test broke it, and use it from now on."""
-        self.wait(Installer(self.admin).install(RELAY_LOGIN, source=source))
+        self.source = action_source() if source is None else source
+        self.wait(Installer(self.admin).install(RELAY_LOGIN, source=self.source))
         self.wait(self.gateway.aclose())
-        self.gateway = Json2Gateway(self.url, self.database, self.stock_key, source=source)
+        self.gateway = Json2Gateway(self.url, self.database, self.stock_key, source=self.source)
 
     # -- what is there ---------------------------------------------------------------------------
 

@@ -27,7 +27,9 @@ def floor(odoo_db: OdooDatabase) -> Iterator[Floor]:
 
 
 def gateway_of(floor: Floor, source: str | None = None, timeout: float = 60.0) -> Json2Gateway:
-    return Json2Gateway(floor.url, floor.database, floor.stock_key, source=source, timeout=timeout)
+    return Json2Gateway(
+        floor.url, floor.database, floor.stock_key, source=source or floor.source, timeout=timeout
+    )
 
 
 def at_once(
@@ -213,12 +215,11 @@ def test_an_action_that_was_edited_is_not_run(floor: Floor) -> None:
     [
         ({"key": "0" * 40}, "bad_key"),
         ({"database": "no-such-database"}, "not_odoo"),
-        ({"url": "/elsewhere"}, "not_odoo"),
     ],
 )
 def test_what_is_wrong_with_the_way_in(floor: Floor, change: dict[str, str], code: str) -> None:
     given = {
-        "url": floor.url + change.get("url", ""),
+        "url": floor.url,
         "database": change.get("database", floor.database),
         "key": change.get("key", floor.stock_key),
     }
@@ -302,6 +303,4 @@ def test_a_broken_action_is_found_out(floor: Floor, name: str) -> None:
         found = story(floor)
     except EdgeError as error:
         found = [str(error)]
-    finally:
-        floor.install()
     assert found != SOUND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 from collections.abc import Iterator
 from types import CodeType
 
@@ -12,10 +13,33 @@ from cloud_relay.odoo.source import ACTION_FILES, action_source, read_file
 
 #: Built-ins and names that Odoo hands to a server action.
 GIVEN = set(
-    "env model UserError datetime dateutil time timezone float_compare b64encode b64decode Command log "
-    "True False None bytes str bool int float enumerate dict list tuple map abs min max sum reduce "
-    "filter sorted round len repr set all any ord chr divmod isinstance range zip Exception".split()
+    """
+    env model UserError datetime dateutil time timezone float_compare b64encode b64decode Command
+    log True False None bytes str bool int float enumerate dict list tuple map abs min max sum
+    reduce filter sorted round len repr set all any ord chr divmod isinstance range zip Exception
+    """.split()  # noqa: SIM905 - a list of forty quoted words is no easier to read
 )
+#: Bytecode that no Odoo allows, by its names in Python 3.11 to 3.13.
+FORBIDDEN_BYTECODE = {
+    "IMPORT_NAME",
+    "IMPORT_FROM",
+    "STORE_ATTR",
+    "DELETE_ATTR",
+    "STORE_GLOBAL",
+    "LIST_TO_TUPLE",
+    "LOAD_DEREF",
+    "STORE_DEREF",
+    "LOAD_CLOSURE",
+    "MAKE_CELL",
+    "UNPACK_EX",
+    "BEFORE_WITH",
+    "LOAD_BUILD_CLASS",
+    "SETUP_ANNOTATIONS",
+    "GET_LEN",
+    "MATCH_SEQUENCE",
+    "DELETE_SUBSCR",
+    "LOAD_ASSERTION_ERROR",
+}
 
 
 def code_objects(code: CodeType) -> Iterator[CodeType]:
@@ -57,6 +81,8 @@ def problems(text: str) -> list[str]:
     for code in code_objects(compile(text, "action", "exec")):
         if code.co_freevars:
             found.append(f"line {code.co_firstlineno}: closure over {', '.join(code.co_freevars)}")
+        used = {instruction.opname for instruction in dis.get_instructions(code)}
+        found += [f"{code.co_name}: {opname}" for opname in sorted(used & FORBIDDEN_BYTECODE)]
         found += [f"{code.co_name}: dunder {name}" for name in code.co_names if "__" in name]
     return found
 
@@ -102,6 +128,9 @@ def test_the_whole_uses_no_name_it_does_not_define() -> None:
         "with x: pass",
         "x.__class__",
         "def f(a):\n    return lambda: a",
+        "f(1, *[2])",
+        "a, *b = [1, 2]",
+        "del x[1]",
     ],
 )
 def test_what_the_evaluator_refuses_is_found(text: str) -> None:
