@@ -47,15 +47,23 @@ def read_home(database: Path) -> Home | None:
         return None
 
 
-def write_home(database: Path, home: Home) -> None:
-    """Replace the file as a whole, after it has reached the disk."""
+def write_home(database: Path, home: Home) -> bool:
+    """Replace the file as a whole, after it has reached the disk.
+
+    False on a disk that takes no writes: an old file beside the database costs one resend at the
+    next start, which is better than not starting, not stopping or not pruning.
+    """
     path = home_path(database)
     draft = path.with_name(path.name + ".new")
-    with open(draft, "w") as file:
-        json.dump({"token": home.token, "newest": home.newest}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    try:
+        with open(draft, "w") as file:
+            json.dump({"token": home.token, "newest": home.newest}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError:
+        return False
+    return True
 
 
 def why_a_copy(

@@ -97,8 +97,10 @@ class SqliteOutbox:
     async def close(self) -> None:
         """Finish what is queued and close; the file is free for another process then."""
         if not self._writer.closed:
-            await self._run(lambda ledger: note_newest(ledger, self._settings))
-            await self._writer.close()
+            try:
+                await self._run(lambda ledger: note_newest(ledger, self._settings))
+            finally:
+                await self._writer.close()
 
     @property
     def generation(self) -> UUID:

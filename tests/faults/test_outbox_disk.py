@@ -104,12 +104,24 @@ def test_a_disk_filled_by_others_is_survived_and_left_by_itself(run: Run, small_
     assert run(outbox.lag()).refused
     with pytest.raises(Retryable, match="full"):
         run(outbox.mark_relayed(range(1, 301)))
+    assert run(outbox.prune(device.START)) == 0
     filler.unlink()
     assert run(outbox.lag()).refused == ""  # found out without an event
     stored += len(outbox.append_blocking([device.reading(stored)]))
     run(outbox.mark_relayed(range(1, 301)))
     run(outbox.close())
     check_all_there(run, path, stored)
+
+
+def test_an_outbox_on_a_full_disk_still_closes(run: Run, small_disk: Path) -> None:
+    path, filler = small_disk / "outbox.db", small_disk / "others.log"
+    outbox = open_outbox(run, path, 0)
+    outbox.append_blocking([device.reading(number) for number in range(300)])
+    with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
+        file.write(bytes(64 * MIB))
+    run(outbox.close())
+    filler.unlink()
+    check_all_there(run, path, 300)
 
 
 @pytest.fixture
