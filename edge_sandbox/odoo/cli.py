@@ -176,17 +176,10 @@ def reset(
             cluster.stop()
         shutil.rmtree(cache.root)
     else:
-        background.end_orphans(cache)
-        for cluster in _clusters(cache):
-            cluster.acquire()
-            try:
-                for found in copies.copies(cluster):
-                    wanted = found.name == db if db else found.owner == copies.KEPT
-                    if wanted or found.stale:
-                        copies.drop(cluster, found.name)
-                        dropped.append(found.name)
-            finally:
-                cluster.release()
+        with cache.lock("prepare"):
+            background.end_orphans(cache)
+            for cluster in _clusters(cache):
+                dropped += _drop_unused(cluster, db)
     if as_json:
         _print_json({"dropped": dropped, "everything": everything})
     elif everything:
@@ -267,6 +260,21 @@ def _stop(cache: Cache, db: str | None) -> list[str]:
             background.end(server)
             ended.append(server.database)
     return ended
+
+
+def _drop_unused(cluster: Cluster, db: str | None) -> list[str]:
+    """Drop the databases of ``up`` (or only ``db``) and those whose owners have ended."""
+    dropped = []
+    cluster.acquire()
+    try:
+        for found in copies.copies(cluster):
+            wanted = found.name == db if db else found.owner == copies.KEPT
+            if wanted or found.stale:
+                copies.drop(cluster, found.name)
+                dropped.append(found.name)
+    finally:
+        cluster.release()
+    return dropped
 
 
 def _clusters(cache: Cache) -> list[Cluster]:

@@ -24,11 +24,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A database we made, who owns it and since when (UTC, as text)."""
+    """A database we made, and who owns it: a process, or ``kept``."""
 
     name: str
     owner: str
-    made: str
 
     @property
     def stale(self) -> bool:
@@ -96,16 +95,14 @@ def copies(cluster: Cluster) -> list[Copy]:
     """Every database the sandbox made, but for templates."""
     with cluster.connect("postgres") as connection:
         rows = connection.execute(
-            "select datname, shobj_description(oid, 'pg_database'),"
-            " to_char((pg_stat_file('base/' || oid || '/PG_VERSION')).modification,"
-            " 'YYYY-MM-DD HH24:MI:SS')"
+            "select datname, shobj_description(oid, 'pg_database')"
             " from pg_database where not datistemplate order by 1"
         ).fetchall()
-    found = []
-    for name, note, made in rows:
-        if note and str(note).startswith('{"sandbox"'):
-            found.append(Copy(str(name), str(json.loads(note)["sandbox"]), str(made)))
-    return found
+    return [
+        Copy(str(name), str(json.loads(note)["sandbox"]))
+        for name, note in rows
+        if note and str(note).startswith('{"sandbox"')
+    ]
 
 
 def drop(cluster: Cluster, name: str) -> None:

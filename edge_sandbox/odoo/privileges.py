@@ -38,8 +38,8 @@ class Runner:
 def runner_for(binaries: Path, directory: Path) -> Runner:
     """Ourselves; or, for root, ``nobody``, if it can run ``binaries`` and enter ``directory``.
 
-    A cache somebody put into root's home cannot be entered by others, so ``nobody`` is first tried bare and then
-    with the one capability that ignores this.
+    A cache that somebody put into root's home cannot be entered by others, so ``nobody`` is first
+    tried bare and then with the one capability that ignores this.
     """
     if os.geteuid() != 0:
         return Runner()

@@ -56,10 +56,9 @@ def test_a_secret_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 HOLD = """
-import sys
-from pathlib import Path
-from edge_sandbox.odoo.cache import Cache
-Cache(Path(sys.argv[1])).open_lock("users", exclusive=False)
+import fcntl, sys
+file = open(sys.argv[1])
+fcntl.flock(file, fcntl.LOCK_SH)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -67,8 +66,9 @@ sys.stdin.read()
 
 def test_the_last_user_and_only_the_last_becomes_the_only_holder(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
+    os.close(cache.open_lock("users", exclusive=False))
     other = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)],
+        [sys.executable, "-I", "-S", "-c", HOLD, str(tmp_path / "locks/users")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -117,13 +117,13 @@ def test_a_process_is_known_by_its_start_too() -> None:
     assert not owner_alive(f"{child.pid}:1"), "the same id, another process"
     assert is_running(child.pid, "sleep")
     assert not is_running(child.pid, "postgres")
-    assert not Copy("x", tag, "").stale
+    assert not Copy("x", tag).stale
     child.kill()
     assert wait_gone(child.pid, 5), "a zombie is gone"
     assert not owner_alive(tag)
-    assert Copy("x", tag, "").stale
+    assert Copy("x", tag).stale
     child.wait()
-    assert not Copy("x", "kept", "").stale
+    assert not Copy("x", "kept").stale
 
 
 def test_names_of_databases() -> None:
