@@ -60,6 +60,9 @@ def demo(
         Path | None, typer.Option(help="Run the Odoo of this source tree instead of Debian's.")
     ] = None,
     odoo_version: Annotated[int, typer.Option(help="Version of --odoo-source.")] = 19,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep configurations, stores and logs in this directory.")
+    ] = None,
 ) -> None:
     """Play a warehouse shift end to end on a real Odoo and compare its stock with the truth.
 
@@ -78,10 +81,10 @@ def demo(
         sandbox = replace(sandbox, source=odoo_source.expanduser())
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="warehouse-demo-") as folder,
+            _folder(folder) as place,
             view,
             _odoo(odoo_url, odoo_db, odoo_login, sandbox, view) as target,
-            set_up(options, target, Path(folder), view) as stage,
+            set_up(options, target, place, view) as stage,
         ):
             verdict = run_shift(stage, options, view)
             failures = verdict.failures(options.faults)
@@ -98,6 +101,16 @@ def demo(
         typer.echo(f"The same shift again: warehouse-demo --seed {options.seed}", err=True)
         raise typer.Exit(1) from error
     raise typer.Exit(1 if failures else 0)
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="warehouse-demo-") as made:
+        yield Path(made)
 
 
 @contextmanager
