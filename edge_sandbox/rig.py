@@ -213,11 +213,13 @@ class Agent:
         devices: Sequence[str],
         *,
         options: str = "",
+        uplink_options: str = "",
         broker: Broker | None = None,
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``options`` are added to the TOML: ``[scales.…]``, ``[printers.…]``, ``[outbox]``."""
+        """``options`` are added to the TOML: ``[scales.…]``, ``[printers.…]``, ``[outbox]``.
+        ``uplink_options`` are added to ``[uplink]``."""
         self.folder, self.site, self.name = folder, site, name
         self.config = folder / "agent.toml"
         self.broker = broker or Broker(devices, directory=folder / "broker")
@@ -225,6 +227,7 @@ class Agent:
         self._own_broker = broker is None
         self._token = relay.tokens[site]
         self._options = options
+        self._uplink_options = uplink_options
         self.part = Part(
             f"agent {name}",
             [*(command or program("edge-agent")), "run", "--config", str(self.config)],
@@ -280,7 +283,7 @@ class Agent:
             f'[mqtt]\nhost = "{self.broker.host}"\nport = {self.broker.port}\n'
             f'username = "{AGENT_USER}"\npassword_file = "{password}"\n\n'
             f'[uplink]\nurl = "http://127.0.0.1:{self.uplink.port}"\ntoken_file = "{token}"\n'
-            "heartbeat_s = 1\nretry_max_s = 2\n\n"
+            f"heartbeat_s = 1\nretry_max_s = 2\n{self._uplink_options}\n"
             '[status]\nsocket = "agent.sock"\n\n'
             f"{self._outbox()}{self._options}\n",
             encoding="utf-8",
@@ -299,6 +302,7 @@ class Rig:
     devices: Sequence[str]
     site: str = "hamburg"
     agent_options: str = ""
+    uplink_options: str = ""
     relay_options: str = ""
     target_options: str = "straggler_grace_s = 5\n"
     relay: Relay = field(init=False)
@@ -324,6 +328,7 @@ class Rig:
                     "agent-1",
                     self.devices,
                     options=self.agent_options,
+                    uplink_options=self.uplink_options,
                 )
             )
             self._stack = stack.pop_all()
