@@ -32,6 +32,7 @@ Acquire::Languages "none";
 Acquire::PDiffs "false";
 Acquire::Retries "3";
 Acquire::Check-Valid-Until "{check_validity}";
+Acquire::Check-Date "{check_validity}";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 APT::Update::Error-Mode "any";
 APT::Sandbox::User "root";
@@ -45,7 +46,8 @@ APT::Sandbox::User "root";
 class PrivateApt:
     """apt with one source and directories of its own.
 
-    ``check_validity`` is apt's check that the index is recent. It may be off only for a package
+    ``check_validity`` is apt's check that the index is recent, on or off whatever the machine's
+    own configuration says. It may be off only for a package
     whose digest is pinned: an old index cannot smuggle in another file then.
     """
 

@@ -60,6 +60,7 @@ def test_the_private_apt_names_no_directory_of_the_system(tmp_path: Path) -> Non
         if line.startswith("Dir::"):
             assert f'"{tmp_path}' in line or '"/dev/null"' in line, line
     assert 'Check-Valid-Until "true"' in text
+    assert 'Check-Date "true"' in text, "without it apt does not look at Valid-Until at all"
     sources = (tmp_path / "apt/sources.list").read_text()
     assert sources.startswith("deb [signed-by=")
     assert sources.endswith("http://m.example/debian sid main\n")
