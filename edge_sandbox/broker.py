@@ -125,7 +125,8 @@ class Broker:
     make that the slowest part of every test. ``autosave_changes`` is after how many changes it is
     written: 1 keeps what the broker acknowledged through ``kill -9``; a larger number is faster
     and forgets. ``max_queued`` is how many messages it keeps for a client before it drops silently,
-    as Mosquitto does.
+    as Mosquitto does. With a ``certificate`` (and its key) there is a second listener with TLS at
+    :attr:`tls_port`.
     """
 
     def __init__(
@@ -136,11 +137,14 @@ class Broker:
         max_inflight: int = 1000,
         autosave_changes: int = 1,
         message_size_limit: int = 16 * 1024 * 1024,
+        certificate: tuple[Path, Path] | None = None,
         directory: Path | None = None,
         port: int | None = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port or 0
+        self.tls_port = 0
+        self._certificate = certificate
         self._fixed_port = port is not None
         self._given = directory
         self._directory = Path()
@@ -162,6 +166,8 @@ class Broker:
         for attempt in range(5):
             if not self._fixed_port:
                 self.port = _free_port()
+            if self._certificate is not None:
+                self.tls_port = _free_port()
             self._write_configuration()
             try:
                 self._start(program)
@@ -255,6 +261,7 @@ class Broker:
         (self._directory / "mosquitto.conf").write_text(
             f"user {user}\n"
             f"listener {self.port} {self.host}\n"
+            f"{self._tls_listener()}"
             "allow_anonymous false\n"
             f"password_file {self._directory}/passwords\n"
             f"acl_file {self._directory}/acl\n"
@@ -264,6 +271,12 @@ class Broker:
             f"{self._options}"
             f"log_dest file {self._directory}/log\n"
         )
+
+    def _tls_listener(self) -> str:
+        if self._certificate is None:
+            return ""
+        certificate, key = self._certificate
+        return f"listener {self.tls_port} {self.host}\ncertfile {certificate}\nkeyfile {key}\n"
 
     def _start(self, program: str) -> None:
         self._process = subprocess.Popen(

@@ -3,8 +3,8 @@
 paho asks the kernel for one byte, one more, then the rest of each packet, and sends each
 acknowledgement on its own: five system calls a message. This socket stands between: what it read
 ahead it hands out from memory, and what paho sends it gathers until :meth:`BufferedSocket.flush`.
-paho knows the shape (it does the same for WebSockets); the one private method that puts it in
-place is pinned by a test.
+paho knows the shape (it does the same for WebSockets); the two private methods that put it in
+place are pinned by a test.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from paho.mqtt.client import Client
 from edge_agent.devices.mqtt_packets import PacketCutter, Puback, Publish
 
 if TYPE_CHECKING:
+    import socket
+
     from paho.mqtt.client import SocketLike
 
 _READ = 256 * 1024
@@ -165,6 +167,21 @@ class BufferedClient(Client):
 
     def _buffer(self, sock: SocketLike) -> BufferedSocket:
         return BufferedSocket(sock)
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """As paho's, which leaves the socket open when the handshake fails."""
+        if self._ssl_context is None:
+            raise ValueError("TLS is wanted and no context was set")
+        wrapped = self._ssl_context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
+        )
+        try:
+            wrapped.settimeout(self._connect_timeout)
+            wrapped.do_handshake()
+        except OSError:
+            wrapped.close()
+            raise
+        return wrapped
 
 
 class PacketClient(BufferedClient):

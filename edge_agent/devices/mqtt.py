@@ -42,6 +42,10 @@ Uplink = Literal["up", "down", "unknown"]
 
 #: So long without a message, with everything acknowledged, means that no backlog is left.
 _QUIET_MS = 100
+#: A connection that ended sooner counts as a failed attempt: two agents with one client id would
+#: otherwise throw each other out as fast as they can connect.
+_LASTING_S = 5.0
+_SUSPICIOUS = 3
 
 
 class MqttLink:
@@ -67,6 +71,7 @@ class MqttLink:
         self._tally = Tally("mqtt", "mqtt", clock)
         self._outgoing = Outgoing(settings.feedback_queue)
         self._session: Session | None = None
+        self._last: Session | None = None
         self._held: list[tuple[Packet, Item | None]] = []
         """Read and not stored yet, because the outbox refused them; with what they were read as."""
         self._refused = ""
@@ -74,6 +79,8 @@ class MqttLink:
         self._status_at = 0.0
         self._uplink: Uplink = "unknown"
         self._seen_session = False
+        self._short = 0
+        """Connections in a row that ended soon after they began."""
         max_age = timedelta(days=settings.max_event_age_days)
         self._reader = MessageReader(presence, clock, self._tally, max_age)
         self._stopping = threading.Event()
@@ -105,6 +112,11 @@ class MqttLink:
     def intake(self) -> tuple[Literal["open", "refused"], str]:
         """Whether events are being stored, and if not, why."""
         return ("refused", self._refused) if self._refused else ("open", "")
+
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong with the broker's configuration, as far as the connection shows it."""
+        session = self._session
+        return session.findings if session is not None else ()
 
     def send_feedback(self, device: str, feedback: Feedback) -> None:
         """Tell a device what became of an event. Never blocks; see :class:`Outgoing` when full."""
@@ -143,19 +155,29 @@ class MqttLink:
                 self._stopping.wait(full_jitter(attempt, self._chance(), base=0.5, cap=cap))
 
     def _leave(self) -> bool:
-        """Forget the connection; true when it had been up."""
+        """Forget the connection; true when it had been up for a while."""
         session, self._session = self._session, None
         if session is None:
             return False
+        self._last = session
         session.close("The link gave the connection up.")
         self._outgoing.give_back(session.unconfirmed())
         self._presence.all_offline()
-        if self._tally.health == "up" or session.connected:
-            self._tally.set("down", session.ended or "")
-            self._tally.count("disconnects")
-        elif session.ended:
+        if session.ended:
             self._tally.set("down", session.ended)
-        return session.connected
+        if not session.connected:
+            return False
+        self._tally.count("disconnects")
+        lasted = time.monotonic() - session.since > _LASTING_S
+        self._short = 0 if lasted else self._short + 1
+        if self._short >= _SUSPICIOUS:
+            hint = (
+                f"{session.ended} This happened {self._short} times soon after connecting: is "
+                f"another agent using the client_id {self._settings.client_id!r}?"
+            )
+            self._tally.set("down", hint)
+            _log.warning("%s", hint)
+        return lasted
 
     def _serve(self, session: Session) -> None:
         """Drive one connection until it ends or the link stops."""
@@ -200,8 +222,12 @@ class MqttLink:
         self._tally.count("connects")
         self._status_at = 0.0
         if session.session_present:
-            # what it had sent us and we had not acknowledged it sends again
-            self._held.clear()
+            # what it had sent us last and we had not acknowledged it sends again
+            self._held = [
+                (packet, item)
+                for packet, item in self._held
+                if packet.session is not self._last or not packet.said.qos
+            ]
         elif self._seen_session:
             del self._held[: -self._settings.receive_maximum]
             self._tally.count("sessions_lost")

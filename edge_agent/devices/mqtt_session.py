@@ -8,6 +8,7 @@ the connection nor the order, and a late one would acknowledge a message nobody 
 from __future__ import annotations
 
 import ssl
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,10 @@ from edge_contract.mqtt import AGENT_STATUS_TOPIC, EVENT_FILTER, STATUS_FILTER
 _WINDOW = 1000
 #: Packet ids up to here are left to paho.
 _PAHO_MIDS = 100
+#: Reason of a DISCONNECT: another connection came with our client id.
+_TAKEN_OVER = 0x8E
+#: Fewer messages in flight than this make a backlog slow to deliver.
+_FEW_IN_FLIGHT = 100
 
 
 @dataclass(slots=True)
@@ -48,17 +53,21 @@ class Session:
 
     def __init__(self, settings: MqttSettings, offline: bytes) -> None:
         """Open the socket and send CONNECT; raises OSError. ``offline`` is the last will."""
+        self.since = time.monotonic()
         self.connected = False
         self.subscribed = False
         self.session_present = False
         self.ended: str | None = None
         """Why the connection is over, as a sentence."""
         self.packets: deque[Packet] = deque()
+        self.findings: tuple[str, ...] = ()
+        """What is wrong with the broker's configuration, one sentence each."""
         self.refused = 0
         """Messages of ours that the broker would not take."""
         self._flight: dict[int, tuple[str, bytes] | None] = {}
         """Published and not acknowledged by packet id; ``None`` for what is not to be repeated."""
         self._mid = 0
+        self._expiry_s = settings.session_expiry_s
         self._window = _WINDOW
         self._client = client = PacketClient(
             CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5
@@ -200,6 +209,7 @@ class Session:
         self.session_present = bool(flags.session_present)
         limit = getattr(properties, "ReceiveMaximum", None)
         self._window = min(_WINDOW, limit) if limit else _WINDOW
+        self.findings = _findings(properties, self._expiry_s)
         self.connected = True
         client.subscribe(
             [
@@ -224,6 +234,30 @@ class Session:
     ) -> None:
         if self.ended is None:
             self.ended = f"The connection to the broker ended: {reason.getName()}."
+            if reason.value == _TAKEN_OVER:
+                self.ended += " Another agent uses the same client_id: give each its own."
+
+
+def _findings(properties: Properties | None, wanted_expiry_s: int) -> tuple[str, ...]:
+    """What the broker's CONNACK shows of its configuration that will hurt later."""
+    found = []
+    expiry = getattr(properties, "SessionExpiryInterval", None)
+    if expiry is not None and expiry < wanted_expiry_s:
+        found.append(
+            f"The broker forgets the agent's session after {expiry} s instead of "
+            f"{wanted_expiry_s} s: raise persistent_client_expiration."
+        )
+    limit = getattr(properties, "ReceiveMaximum", None)
+    if limit is not None and limit < _FEW_IN_FLIGHT:
+        found.append(
+            f"The broker allows {limit} messages in flight: raise max_inflight_messages to 1000."
+        )
+    if getattr(properties, "RetainAvailable", 1) == 0:
+        found.append("The broker keeps no retained messages: devices cannot see the agent's state.")
+    size = getattr(properties, "MaximumPacketSize", None)
+    if size is not None and size < MAX_EVENT_BYTES:
+        found.append(f"The broker takes packets of at most {size} bytes: raise max_packet_size.")
+    return tuple(found)
 
 
 def _tls_context(tls: MqttTls) -> ssl.SSLContext:

@@ -117,6 +117,8 @@ def test_pahos_private_seams_are_where_they_were() -> None:
     assert "_create_socket" in vars(Client)
     assert "_create_socket" in vars(BufferedClient)
     assert "self._sock = self._create_socket()" in inspect.getsource(Client.reconnect)
+    assert "self._ssl_wrap_socket(sock)" in inspect.getsource(Client._create_socket)
+    assert "_ssl_wrap_socket" in vars(BufferedClient)
     queue = inspect.getsource(Client._packet_queue)
     assert "self._on_socket_register_write is None" in queue, "paho would write each packet itself"
 
