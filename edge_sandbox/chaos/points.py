@@ -1,0 +1,69 @@
+"""Which points a campaign walks over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from edge_sandbox.chaos.campaign import Point
+from edge_sandbox.chaos.site import Process
+
+#: Every name that is given to :func:`edge_contract.killpoint.reached`, by the process it is in.
+NAMED: dict[Process, tuple[str, ...]] = {
+    "agent": (
+        "intake.after_read",
+        "intake.before_append",
+        "outbox.before_begin",
+        "outbox.before_commit",
+        "outbox.after_commit",
+        "intake.after_commit",
+        "intake.before_ack",
+        "intake.after_ack",
+        "uplink.before_send",
+        "uplink.after_reply",
+        "uplink.after_mark",
+        "downlink.after_reply",
+        "downlink.after_record",
+    ),
+    "relay": (
+        "intake.before_store",
+        "inbox.before_commit",
+        "inbox.after_commit",
+        "intake.after_store",
+        "applier.before_apply",
+        "relay.odoo_answered",
+        "applier.after_apply",
+        "inbox.settle_before_commit",
+        "inbox.settle_after_commit",
+        "applier.after_settle",
+    ),
+}
+#: Reached only with the real Odoo behind the relay.
+ONLY_WITH_ODOO = frozenset({"relay.odoo_answered"})
+
+
+def named(process: Process, passings: Iterable[int], *, odoo: bool = False) -> list[Point]:
+    """The named places of a process, each at these passings."""
+    return [
+        Point(process, place=name, passing=passing)
+        for passing in passings
+        for name in NAMED[process]
+        if odoo or name not in ONLY_WITH_ODOO
+    ]
+
+
+def awaits(process: Process, places: Sequence[str]) -> list[Point]:
+    """Each place of ``places`` where a task of ours waits, once."""
+    waiting = dict.fromkeys(place for place in places if place.startswith("await:"))
+    return [Point(process, place=place) for place in waiting]
+
+
+def callbacks(process: Process, last: int, step: int = 1) -> list[Point]:
+    """Every ``step``-th callback of a run."""
+    return [Point(process, callback=number) for number in range(1, last + 1, step)]
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """At most so many of them, evenly spread."""
+    if len(points) <= most:
+        return list(points)
+    return [points[index * len(points) // most] for index in range(most)]
