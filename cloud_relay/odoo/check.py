@@ -50,7 +50,15 @@ async def check(
         )
     except EdgeError as error:
         return [_problem("key", error)]
-    findings = [Finding("ok", "key", f"Odoo knows the key as {me['login']}.")]
+    version = await gateway.version()
+    findings = [
+        Finding("ok", "version", f"It is Odoo {version}.")
+        if version
+        else Finding(
+            "warning", "version", "Odoo does not tell its version.", "Let /web/version through."
+        ),
+        Finding("ok", "key", f"Odoo knows the key as {me['login']}."),
+    ]
     findings += await _expiry(gateway, now)
     batch = {
         "database_uuid": uuid,

@@ -58,6 +58,10 @@ class Json2Gateway:
         """Any public method, for the relay's own look-ups; see :meth:`Json2.call`."""
         return await self._odoo.call(model, method, **named)
 
+    async def version(self) -> str:
+        """See :meth:`Json2.version`."""
+        return await self._odoo.version()
+
     async def apply(self, batch: OdooBatch) -> OdooReply:
         """Apply a batch exactly once; see the port for what it raises."""
         answer = await self.run(batch.model_dump(mode="json"))

@@ -85,6 +85,14 @@ class Json2:
             return self._body(reply, what)
         raise self._error(reply, what)
 
+    async def version(self) -> str:
+        """Odoo's version, such as ``19.0``, which it tells anybody; '' when it does not."""
+        try:
+            reply = await self._client.get("/web/version")
+            return str(reply.json()["version"]) if reply.status_code == 200 else ""
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return ""
+
     def _body(self, reply: httpx.Response, what: str) -> Any:
         try:
             return reply.json()

@@ -180,7 +180,7 @@ def test_the_check_finds_what_is_wrong(floor: Floor, odoo_db: OdooDatabase) -> N
     floor.install()
     fine = levels(floor, uuid=odoo_db.uuid)
     assert set(fine.values()) == {"ok"}
-    assert {"key", "expiry", "action", "database", "rights", "binding"} <= fine.keys()
+    assert fine.keys() >= {"version", "key", "expiry", "action", "database", "rights", "binding"}
 
     elsewhere = Binding(company=floor.company, warehouses=(999,))
     assert levels(floor, elsewhere)["binding"] == "problem"

@@ -205,17 +205,20 @@ def checked_quantity(quantity, product):
     return whole
 
 
+def place_inside_binding(place):
+    # Goods on the way between warehouses lie in a transit place that belongs to none.
+    if place.usage == "transit" and not place.warehouse_id:
+        return True
+    return place.usage != "internal" or place.warehouse_id in state["warehouses"]
+
+
 def look_up_location(name):
     Location = env["stock.location"]
     company = ("company_id", "in", [False, state["company"].id])
     found = Location.search([("barcode", "=", name), company])
     if not found:
         found = Location.search([("complete_name", "=", name), company])
-    inside = found.filtered(
-        lambda place: (
-            place.usage not in ("internal", "transit") or place.warehouse_id in state["warehouses"]
-        )
-    )
+    inside = found.filtered(place_inside_binding)
     if found and not inside:
         refuse(
             "outside_binding",
