@@ -75,7 +75,7 @@ def set_up(options: Options, target: OdooTarget, folder: Path, view: View) -> It
                 target,
                 devices,
                 agent_options=floor.agent_options(),
-                target_options="straggler_grace_s = 60\ntimeout_s = 20\n",
+                target_options="straggler_grace_s = 60\ntimeout_s = 60\n",
             )
         )
         handhelds = {}
