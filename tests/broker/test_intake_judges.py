@@ -135,6 +135,25 @@ def test_a_full_outbox_refuses_aloud_and_everything_confirmed_arrives(
         until(lambda: one.agent.intake == "open", "open again")
     assert sorted(outbox.ids) == sorted(scans)
     assert set(one.confirmed) | set(two.confirmed) == set(scans)
+    _in_order(outbox)
+
+
+def _in_order(outbox: Any) -> None:
+    """Each device's events lie in the order of its own numbers (I3)."""
+    for device in ("h1", "h2"):
+        events = [one.event for one in outbox.readings if one.device == device]
+        numbers = [event.seq for event in events if event.seq is not None]
+        assert numbers == sorted(numbers)
+
+
+def test_scans_from_before_the_agent_are_not_overtaken(
+    make_link: Any, make_handheld: Any, outbox: Any, event: Any
+) -> None:
+    with make_handheld() as handheld:
+        scans = [handheld.scan(event()) for _ in range(100)]
+        make_link()
+        handheld.wait_confirmed()
+    assert outbox.ids == scans
 
 
 def test_a_flood_of_one_device_does_not_keep_another_waiting(

@@ -38,6 +38,9 @@ from edge_contract.mqtt import (
 )
 from edge_contract.scalars import instant_text
 
+#: Reason of a PUBACK: nobody is subscribed, so the broker threw the message away.
+_NOBODY_SUBSCRIBED = 0x10
+
 
 def _system_clock() -> datetime:
     return datetime.now(UTC)
@@ -89,6 +92,9 @@ class Handheld:
         self._confirmed: dict[UUID, None] = {}
         self._refused: dict[UUID, Feedback] = {}
         self._seq = 0
+        self._probing = True
+        """Nobody may listen yet: one event at a time, until the broker had somebody to give it."""
+        self._knock_at = 0.0
         self._agent: AgentStatus | None = None
         self._heard: datetime | None = None
         self._answered: datetime | None = None
@@ -231,20 +237,27 @@ class Handheld:
             client.loop_misc()
 
     def _send_due(self, client: BufferedClient) -> None:
-        """Publish, in order, what was never sent on this connection or waited too long."""
-        open_ = self._agent is None or self._agent.intake == "open"
+        """Publish what is due, in order: once one is due, so is everything after it, because an
+        event that overtook an older one could not be called back."""
+        if self._probing and self._taken:
+            return
+        refused = self._agent is not None and self._agent.intake == "refused"
         now = time.monotonic()
         due: list[tuple[UUID, bytes]] = []
         with self._lock:
             for identity, payload in islice(self._waiting.items(), self._window):
                 repeat_at = self._repeat_at.get(identity)
-                if (
-                    repeat_at is None and not open_
-                ):  # while intake is refused it knocks now and then
-                    self._repeat_at[identity] = now + self._resend_after_s
-                elif repeat_at is None or now >= repeat_at:
-                    due.append((identity, payload))
-                    self._repeat_at[identity] = math.inf
+                if not due and repeat_at is not None and now < repeat_at:
+                    if self._probing:
+                        break
+                    continue
+                if refused and now < self._knock_at:
+                    break
+                due.append((identity, payload))
+                self._repeat_at[identity] = math.inf
+                if refused or self._probing:
+                    self._knock_at = now + self._resend_after_s
+                    break
         for identity, payload in due:
             info = client.publish(event_topic(self.device), payload, qos=1)
             self._taken[info.mid] = identity
@@ -253,11 +266,16 @@ class Handheld:
     def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
         """The broker has it: from now on it is the agent that it waits for, ever more patiently."""
         identity = self._taken.pop(mid, None)
+        if identity is None:
+            return
+        nobody = reason.value == _NOBODY_SUBSCRIBED
+        self._probing = nobody
         with self._lock:
-            if identity is not None and identity in self._waiting:
+            if identity in self._waiting:
                 patience = self._patience.get(identity, self._resend_after_s)
                 self._patience[identity] = min(patience * 2, 60.0)
-                self._repeat_at[identity] = time.monotonic() + patience
+                wait = min(patience, 0.2) if nobody else patience
+                self._repeat_at[identity] = time.monotonic() + wait
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
@@ -267,6 +285,7 @@ class Handheld:
             self._repeat_at.clear()
             self._patience.clear()
         self._taken.clear()
+        self._probing = True
         self._publish_status(client)
         self._set_online(True)
 
@@ -290,6 +309,9 @@ class Handheld:
 
     def _hear_agent(self, client: Any, status: AgentStatus, message: MQTTMessage) -> None:
         before, self._agent = self._agent, status
+        if before is not None and before.intake == "refused" and status.intake == "open":
+            with self._lock:  # what was refused and what was never sent, in order
+                self._repeat_at.clear()
         if status.time is None or message.retain:
             return  # a kept status tells nothing about the time that is now
         self._heard = status.time
