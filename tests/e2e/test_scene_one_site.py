@@ -74,7 +74,8 @@ def told(device: Handheld, event: UUID, stage: str) -> Feedback:
     def heard() -> list[Feedback]:
         return [said for said in device.feedback if (said.event, said.stage) == (event, stage)]
 
-    return until(heard, LONG, f"{stage} at {device.device}")[-1]
+    until(heard, LONG, f"{stage} at {device.device}")
+    return heard()[-1]
 
 
 def test_a_refused_event_holds_its_document_until_a_person_decides_and_nobody_elses(
@@ -153,7 +154,7 @@ def test_a_discarded_event_is_told_to_the_floor_and_leaves_no_trace_in_odoo(
 def test_a_backlog_of_a_cut_arrives_whole_and_in_order_and_a_live_scan_overtakes_it(
     rig: Rig, floor: Floor
 ) -> None:
-    shelf, each = Shelf(floor, 1000), 100
+    shelf, each = Shelf(floor, 1000), 80
     names = ["h1", "h2", "h3"]
     documents = {name: floor.transfer("incoming", [(shelf.barcode, each)]) for name in names}
     rig.agent.uplink.set("cut")
@@ -170,7 +171,8 @@ def test_a_backlog_of_a_cut_arrives_whole_and_in_order_and_a_live_scan_overtakes
         assert shown["uplink"]["link"] == "down"
         assert shown["uplink"]["trouble"]["message"]
         assert shown["outbox"]["unrelayed"] >= len(names) * (each + 1)
-        until(lambda: floorwork["h1"].agent.uplink == "down", LONG, "word to the floor")  # type: ignore[union-attr]  # it heard the agent, or it would wait
+        heard = floorwork["h1"]
+        until(lambda: heard.agent and heard.agent.uplink == "down", LONG, "word to the floor")
         live = stack.enter_context(handheld(rig.agent.broker, "h4"))
         now = live.scan(shelf.move(7))
         live.wait_confirmed(LONG)

@@ -91,13 +91,13 @@ def houses(odoo_db: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
         relay = stack.enter_context(
             Relay(folder / "relay", targets, sites, options=LIMITS, target_options=STRICT)
         )
-        agents = [
+        hamburg, bremen, munich = (
             stack.enter_context(
                 Agent(folder / site, relay, site, f"agent-{site}", ["roams", "h1", "m1"])
             )
             for site in sites
-        ]
-        yield Houses(relay, *agents, first, second)
+        )
+        yield Houses(relay, hamburg, bremen, munich, first, second)
 
 
 def full(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
