@@ -8,6 +8,7 @@ from edge_agent.config import AgentConfig
 from edge_agent.devices.mqtt import MqttLink
 from edge_agent.devices.presence import DevicePresence, Presence
 from edge_agent.devices.printer import Printer
+from edge_agent.devices.remembered import RememberedClocks
 from edge_agent.devices.serial_scale import SerialScale
 from edge_agent.report import DeviceReport
 
@@ -18,9 +19,17 @@ class Floor:
     def __init__(self, config: AgentConfig, agent: Agent, *, clock: Clock) -> None:
         self._clock = clock
         self._presence = Presence()
+        clocks = RememberedClocks(config.outbox.path.with_suffix(".clocks"), self._presence)
         agent.devices = self.devices
+        self._mqtt: MqttLink | None = None
         if config.mqtt is not None:
-            mqtt = MqttLink(config.mqtt, agent.append_blocking, self._presence, clock)
+            mqtt = self._mqtt = MqttLink(
+                config.mqtt,
+                agent.append_blocking,
+                self._presence,
+                clock,
+                remember=clocks.save,
+            )
             agent.tell = mqtt.send_feedback
             agent.announce_uplink = mqtt.set_uplink
             agent.links.append(mqtt)
@@ -34,7 +43,7 @@ class Floor:
 
     def broker_findings(self) -> tuple[str, ...]:
         """What is wrong with the broker's configuration."""
-        return ()
+        return self._mqtt.findings() if self._mqtt is not None else ()
 
 
 def _report(device: DevicePresence) -> DeviceReport:

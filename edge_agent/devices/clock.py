@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+from edge_contract.scalars import instant_text
 
 #: What a status takes at most from device to agent when both are in touch, in ms.
 FRESH_MS = 2_000.0
@@ -119,6 +122,37 @@ class DeviceClock:
                     return _reading(min(low, former[0]), max(high, former[1]))
             return reading
         return newest
+
+    def agent_stepped(self, by: timedelta) -> None:
+        """The agent's own clock was set by so much: every offset is from it."""
+        for regime in self._regimes:
+            regime.low -= _ms(by)
+            regime.high -= _ms(by)
+            regime.seen += by
+
+    def dump(self) -> list[dict[str, float | str]]:
+        """What is known, as JSON, for the next life of the agent."""
+        return [
+            {
+                "low": regime.low,
+                "high": regime.high,
+                "seen": instant_text(regime.seen),
+                "first": instant_text(regime.first),
+            }
+            for regime in self._regimes
+        ]
+
+    def restore(self, dumped: list[dict[str, Any]]) -> None:
+        """Take over what :meth:`dump` wrote; raises ValueError, KeyError or TypeError."""
+        self._regimes = [
+            _Regime(
+                float(one["low"]),
+                float(one["high"]),
+                datetime.fromisoformat(one["seen"]),
+                datetime.fromisoformat(one["first"]),
+            )
+            for one in dumped[-_REGIMES:]
+        ]
 
     def _begin(self, low: float, high: float, arrived: datetime, told: datetime) -> None:
         if self._regimes:

@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from edge_agent.devices.complaints import claimed_id
@@ -45,6 +45,8 @@ _QUIET_MS = 100
 #: A connection that ended sooner counts as a failed attempt: two agents with one client id would
 #: otherwise throw each other out as fast as they can connect.
 _LASTING_S = 5.0
+#: The agent's clock was set when it moved by more than this against the monotonic one.
+_STEP = timedelta(seconds=0.5)
 _SUSPICIOUS = 3
 
 
@@ -60,14 +62,18 @@ class MqttLink:
         presence: Presence,
         clock: Clock,
         *,
+        remember: Callable[[], None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """``append`` is called on the link's thread only and returns after the commit."""
+        """``append`` is called on the link's thread only and returns after the commit;
+        ``remember`` now and then, to keep what presence knows over a restart."""
         self._settings = settings
         self._append = append
         self._presence = presence
         self._clock = clock
         self._chance = chance
+        self._remember = remember
+        self._ahead = self._wall_ahead()
         self._tally = Tally("mqtt", "mqtt", clock)
         self._outgoing = Outgoing(settings.feedback_queue)
         self._session: Session | None = None
@@ -203,14 +209,30 @@ class MqttLink:
                 raise TimeoutError("it accepted the connection and did not answer CONNECT")
             self._take_in(session, fresh=quiet)
             self._announce(session)
-            if session.refused:
-                self._tally.count("feedback_refused", session.refused)
-                session.refused = 0
+            self._keep_books(session)
             session.send(self._outgoing)
             session.service()
         if self._stopping.is_set() and session.connected:
             session.announce(AGENT_STATUS_TOPIC, self._status_payload("offline"))
             session.disconnect()
+
+    def _keep_books(self, session: Session) -> None:
+        """What is looked after on the way, and never keeps a message waiting."""
+        if session.refused:
+            self._tally.count("feedback_refused", session.refused)
+            session.refused = 0
+        ahead = self._wall_ahead()
+        if abs(ahead - self._ahead) > _STEP:
+            self._tally.count("agent_clock_steps")
+            self._presence.agent_stepped(ahead - self._ahead)
+        self._ahead = ahead
+        if self._remember is not None:
+            self._remember()
+
+    def _wall_ahead(self) -> timedelta:
+        """The agent's time of day less its monotonic clock: it moves when the first is set."""
+        elapsed = timedelta(seconds=time.monotonic())
+        return self._clock() - datetime(1970, 1, 1, tzinfo=UTC) - elapsed
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from edge_agent.devices.clock import ClockReading, DeviceClock
@@ -22,6 +22,8 @@ from edge_contract.scalars import instant_text
 #: Most devices that are remembered, and most open gaps of one device.
 MAX_DEVICES = 10_000
 MAX_GAPS = 100
+
+_ECHO = timedelta(seconds=10)
 
 State = Literal["online", "offline", "unknown"]
 
@@ -62,6 +64,8 @@ class Presence:
         self._oldest = oldest
         self._devices: dict[str, _Device] = {}
         self._lock = threading.Lock()
+        self.measured = 0
+        """How often a clock was measured; when it rises there is something new to remember."""
         self.ignored = 0
         """Messages of devices beyond :data:`MAX_DEVICES`, which are stored but not tracked."""
 
@@ -89,8 +93,12 @@ class Presence:
             known.at_risk = not status.waits_for_feedback
             if fresh:
                 known.last_seen = arrived
-                if status.time is not None and status.state == "online":
-                    known.clock.status(status.time, arrived, status.heard)
+            if status.time is not None and status.state == "online":
+                # what repeats a recent time of the agent is recent, wherever it waited
+                echo = status.heard is not None and timedelta(0) <= arrived - status.heard <= _ECHO
+                if fresh or echo:
+                    known.clock.status(status.time, arrived, status.heard if echo else None)
+                    self.measured += 1
             if not changed or (first and retained):
                 return None
         return state_reading(device, status.state, arrived, status.boot)
@@ -114,6 +122,26 @@ class Presence:
         with self._lock:
             known = self._devices.get(device)
             return known.clock.reading(told, arrived, self._oldest) if known else None
+
+    def agent_stepped(self, by: timedelta) -> None:
+        """The agent's own clock was set by so much."""
+        with self._lock:
+            for known in self._devices.values():
+                known.clock.agent_stepped(by)
+
+    def dump(self) -> dict[str, Any]:
+        """The clocks as JSON: what the next life of the agent cannot measure in time."""
+        with self._lock:
+            clocks = {name: known.clock.dump() for name, known in self._devices.items()}
+        return {name: clock for name, clock in clocks.items() if clock}
+
+    def restore(self, dumped: dict[str, Any]) -> None:
+        """Take over what :meth:`dump` wrote; raises ValueError, KeyError or TypeError."""
+        with self._lock:
+            for name, clock in dumped.items():
+                known = self._device(name)
+                if known is not None:
+                    known.clock.restore(clock)
 
     def all_offline(self) -> None:
         """The broker is out of reach: nobody is known to be there."""

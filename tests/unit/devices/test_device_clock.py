@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -155,3 +156,23 @@ def test_the_true_offset_is_always_inside(
             clock.event(sent - seconds(delay) + seconds(offset), newest)
     assert clock.steps == 0
     assert covers(clock.reading(sent + seconds(offset), newest, OLDEST), seconds(offset))
+
+
+def test_an_agents_clock_that_was_set_moves_every_offset() -> None:
+    clock = DeviceClock()
+    clock.status(NOON + seconds(90), NOON)
+    clock.agent_stepped(seconds(3600))
+    later = NOON + seconds(3600)
+    assert covers(clock.reading(later, later, OLDEST), seconds(90 - 3600))
+    assert clock.steps == 0
+
+
+def test_what_was_known_survives_as_json() -> None:
+    clock, again = DeviceClock(), DeviceClock()
+    clock.status(NOON - YEARS, NOON)
+    clock.status(NOON + seconds(60), NOON + seconds(60))
+    again.restore(json.loads(json.dumps(clock.dump())))
+    for told in (NOON - YEARS, NOON + seconds(60)):
+        assert again.reading(told, NOON + seconds(61), OLDEST) == clock.reading(
+            told, NOON + seconds(61), OLDEST
+        )

@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from edge_agent.devices.presence import DevicePresence, Presence
+from edge_agent.devices.remembered import RememberedClocks
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
 
@@ -71,3 +73,27 @@ def test_a_state_told_twice_at_one_instant_is_one_event() -> None:
     assert first is not None
     assert again is not None
     assert first.event.id == again.event.id
+
+
+def test_a_status_that_repeats_a_recent_time_measures_wherever_it_waited() -> None:
+    presence = Presence()
+    heard = NOON - timedelta(seconds=1)
+    presence.heard_status("h1", status(time=NOON, heard=heard), NOON, fresh=False)
+    assert presence.clock_of("h1", NOON, NOON) is not None
+    stale = NOON - timedelta(hours=1)
+    presence.heard_status("h2", status(time=stale, heard=stale), NOON, fresh=False, retained=True)
+    assert presence.clock_of("h2", NOON, NOON) is None
+
+
+def test_clocks_are_remembered_and_a_broken_memory_is_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.clocks"
+    before = Presence()
+    memory = RememberedClocks(path, before)
+    before.heard_status("h1", status(time=NOON + timedelta(hours=1)), NOON, fresh=True)
+    memory.save()
+    after = Presence()
+    RememberedClocks(path, after)
+    assert after.clock_of("h1", NOON, NOON) == before.clock_of("h1", NOON, NOON)
+    for broken in ("", "[]", '{"h1": [{"low": "x"}]}', '{"h1": 7}', "\0"):
+        path.write_text(broken)
+        RememberedClocks(path, Presence()).save()
