@@ -308,7 +308,7 @@ BROKEN = {
         test_a_late_count_keeps_what_moved_since,
     ),
     "late movements forgotten by their anchors": (
-        "if anchor > order and (found is None or anchor < found):",
+        "if anchor > order and (found is None or anchor < found[0]):",
         "if False:",
         test_a_late_movement_is_inside_the_count_that_followed_it,
     ),
@@ -318,8 +318,8 @@ BROKEN = {
         test_a_count_that_agrees_moves_nothing_and_is_an_anchor_all_the_same,
     ),
     "repaired at the last anchor instead of the first": (
-        "(found is None or anchor < found)",
-        "(found is None or anchor > found)",
+        "(found is None or anchor < found[0])",
+        "(found is None or anchor > found[0])",
         test_counts_of_one_place_are_each_an_anchor,
     ),
     "lots thrown together": (

@@ -54,6 +54,7 @@ def needs_of(lines, event):
                 "location": line.location_id,
                 "lot": line.lot_id,
                 "package": line.package_id,
+                "owner": line.owner_id,
                 "quantity": line.quantity_product_uom,
                 "time": times.get(line.id) or moment(event["occurred"]),
                 "event": event,

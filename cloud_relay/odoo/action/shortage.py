@@ -4,8 +4,8 @@
 # judgement at the end. What is missing then is missing.
 
 TOGETHER = ("stock.moved", "scrap.recorded", "count.recorded", "transfer.done")
-MOST_TOGETHER = 100
-MOST_ROUNDS = 8
+MOST_TOGETHER = 50
+MOST_ROUNDS = 6
 
 
 def apply_short(events):
