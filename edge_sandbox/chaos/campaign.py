@@ -21,31 +21,37 @@ from edge_sandbox.chaos.control import NEVER
 from edge_sandbox.chaos.shift import World, shift_with
 from edge_sandbox.chaos.site import DEVICE, Process, Site
 
-#: Seconds without a callback after which the armed process has done its part.
-_QUIET_S = 0.15
+#: The armed process has done its part when it had no more callbacks than so many in so many
+#: seconds: a server that idles looks around ten times a second.
+_QUIET_S, _QUIET = 0.15, 6
 #: Seconds that a place which comes round (a heartbeat) is waited for when all is done.
 _ROUND_S = 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where to die: the ``callback``-th callback of the event loop, or a place."""
+    """Where to die: the ``callback``-th callback of the event loop, or a place.
+
+    Counted is from when the process idles; with ``starting`` from its start after a first death,
+    with events waiting for it: it dies while it recovers.
+    """
 
     process: Process
     callback: int = 0
     place: str = ""
     passing: int = 1
+    starting: bool = False
 
     def __str__(self) -> str:
         what = f"{self.place}:{self.passing}" if self.place else f"callback {self.callback}"
-        return f"{self.process} {what}"
+        return f"{self.process} {'starting ' if self.starting else ''}{what}"
 
 
 @dataclass(slots=True)
 class Run:
     """What became of one run."""
 
-    point: Point | None
+    point: Point
     died: bool = False
     died_at: str = ""
     confirmed: int = 0
@@ -75,17 +81,17 @@ class Campaign:
         self._world = world
         self._deadline = deadline
         self._number = 1
-        self._run = Run(None)
+        self._run = Run(Point("agent"))
         self._died_at = 0.0
 
-    def calibrate(self, process: Process, trace: Path) -> list[str]:
+    def calibrate(self, process: Process, trace: Path, *, starting: bool = False) -> list[str]:
         """The places of all callbacks of a run in which nobody dies, in order."""
         part = self._site.parts[process]
         part.trace = trace
         part.stop()
-        part.start()
-        part.control.arm_callback(NEVER)
-        run = self._go(Run(None), lambda: self._quiet(process))
+        if not starting:
+            part.start()
+        run = self._run_armed(Run(Point(process, NEVER, starting=starting)))
         part.trace = None
         part.stop()
         part.start()
@@ -95,19 +101,39 @@ class Campaign:
 
     def run(self, point: Point) -> Run:
         """One run with one death."""
-        control = self._site.parts[point.process].control
-        if point.place:
-            control.arm_place(point.place, point.passing)
-            end = _ROUND_S
-            return self._go(Run(point), lambda: self._dead_within(point.process, end))
-        control.arm_callback(point.callback)
-        return self._go(Run(point), lambda: self._quiet(point.process))
+        return self._run_armed(Run(point))
+
+    def _run_armed(self, run: Run) -> Run:
+        point = run.point
+        part = self._site.parts[point.process]
+
+        def arm() -> None:
+            if point.place:
+                part.control.arm_place(point.place, point.passing)
+            else:
+                part.control.arm_callback(point.callback)
+
+        def done() -> bool:
+            if point.place:  # it may come round
+                return self._dead_within(point.process, _ROUND_S) or True
+            return self._quiet(point.process)
+
+        if not point.starting:
+            arm()
+            return self._go(run, lambda: None, done)
+
+        def start() -> None:
+            arm()
+            part.launch_armed()
+
+        part.kill()
+        return self._go(run, start, done)
 
     def miscounted(self) -> str:
         """What the books say of all runs together; empty when all is well."""
         return self._books.miscounted()
 
-    def _go(self, run: Run, done: Callable[[], bool]) -> Run:
+    def _go(self, run: Run, when_scanned: Callable[[], None], done: Callable[[], bool]) -> Run:
         self._run, self._died_at = run, 0.0
         began = time.monotonic()
         shift = shift_with(self._world.goods(), self._number)
@@ -116,6 +142,8 @@ class Campaign:
         for burst in (shift.first, shift.second):
             for event in burst:
                 self._site.handheld.scan(dict(event))
+            if burst is shift.first:
+                when_scanned()
             scanned = [UUID(event["id"]) for event in burst]
             if not self._wait(lambda: self._confirmed(scanned) == len(set(scanned))):  # noqa: B023
                 run.incomplete.append("not everything was confirmed")
@@ -158,14 +186,14 @@ class Campaign:
     def _quiet(self, process: Process) -> bool:
         control = self._site.parts[process].control
         before = control.callbacks
-        return self._dead_within(process, _QUIET_S) or control.callbacks == before
+        return self._dead_within(process, _QUIET_S) or control.callbacks - before <= _QUIET
 
     def _dead_within(self, process: Process, seconds: float) -> bool:
-        """Wait so long for the death; true in any case when the time is up."""
+        """Wait so long for the death."""
         end = time.monotonic() + seconds
         while self._site.parts[process].running:
             if time.monotonic() > end:
-                return not self._site.parts[process].control.counting
+                return False
             time.sleep(0.01)
         self._revive()
         return True

@@ -13,9 +13,9 @@ from pathlib import Path
 
 _WORDS, _WORD = 3, 8
 _AT, _SEEN, _LEFT = range(_WORDS)
-_NAME = slice(64, 256)
-_DIED = slice(256, 512)
-_SIZE = 512
+_NAME = slice(64, 1024)
+_DIED = slice(1024, 2048)
+_SIZE = 2048
 
 #: A callback that never comes: count, and do not die.
 NEVER = 1 << 62
@@ -44,7 +44,8 @@ class Control:
 
     def arm_place(self, name: str, passing: int = 1) -> None:
         """Die when the place is reached for the ``passing``-th time from now on: a name of
-        :mod:`edge_contract.killpoint`, or ``await:FILE:FUNCTION:LINE`` where a task waits."""
+        :mod:`edge_contract.killpoint`, or an ``await:`` that :mod:`edge_sandbox.chaos.dying`
+        makes."""
         self.disarm()
         self._write(_NAME, name)
         self._words[_LEFT] = passing

@@ -11,8 +11,8 @@ import asyncio
 import os
 import signal
 from asyncio import events
+from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from edge_contract import killpoint
@@ -47,7 +47,7 @@ def arm(control: Control, trace: Path | None) -> None:
         if control.passed(name):
             die(control, name)
 
-    events.Handle._run = counted_run  # type: ignore[method-assign]  # the point of it all
+    setattr(events.Handle, "_run", counted_run)  # noqa: B010 - a private method, on purpose
     killpoint.reached = reached
 
 
@@ -57,44 +57,26 @@ def die(control: Control, place: str) -> None:
 
 
 def place_of(handle: Any) -> str:
-    """``await:FILE:FUNCTION:LINE``: where in our code the task waits that this callback wakes;
-    for other callbacks the name of what is called."""
+    """``await:CALLER:LINE>…>CALLEE:LINE``: our coroutines down to where the task waits that this
+    callback wakes; for other callbacks the name of what is called."""
     callback = handle._callback
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
-        found = _waiting(owner.get_coro())
-        if found:
-            return f"await:{found}"
-        return f"task:{getattr(owner.get_coro(), '__qualname__', '?')}"
+        chain = ">".join(_chain(owner.get_coro()))
+        return f"await:{chain}" if chain else f"task:{owner.get_name()}"
     name = getattr(callback, "__qualname__", type(callback).__name__)
     return f"callback:{name}"
 
 
-def _waiting(coroutine: Any) -> str:
-    """The innermost frame of ours on a task's chain of awaits."""
-    found = ""
+def _chain(coroutine: Any) -> Iterator[str]:
+    """The frames of ours on a task's chain of awaits, outermost first."""
     while coroutine is not None:
-        frame = next(
-            (
-                frame
-                for name in ("cr_frame", "gi_frame", "ag_frame")
-                if (frame := getattr(coroutine, name, None)) is not None
-            ),
-            None,
-        )
+        frame = _first(coroutine, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None and frame.f_code.co_filename.startswith(_OURS):
-            found = _named(frame.f_code, frame.f_lineno)
-        coroutine = next(
-            (
-                inner
-                for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                if (inner := getattr(coroutine, name, None)) is not None
-            ),
-            None,
-        )
-    return found
+            name = frame.f_code.co_qualname.replace("<locals>.", "")
+            yield f"{Path(frame.f_code.co_filename).stem}.{name}:{frame.f_lineno}"
+        coroutine = _first(coroutine, "cr_await", "gi_yieldfrom", "ag_await")
 
 
-def _named(code: CodeType, line: int | None) -> str:
-    file = Path(code.co_filename).relative_to(_ROOT).as_posix()
-    return f"{file}:{code.co_qualname}:{line}"
+def _first(of: Any, *names: str) -> Any:
+    return next((found for name in names if (found := getattr(of, name, None)) is not None), None)

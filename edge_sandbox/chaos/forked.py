@@ -83,9 +83,13 @@ class Forked(Part):
         return self._child != 0 and not self._ended(0)
 
     def launch(self) -> None:
-        if self.running:
-            return
-        self.control.disarm()
+        """Start it disarmed."""
+        if not self.running:
+            self.control.disarm()
+            self.launch_armed()
+
+    def launch_armed(self) -> None:
+        """Start it as it is armed: it may die before it is ready."""
         request = {
             "arguments": self._arguments,
             "log": str(self.log),

@@ -20,10 +20,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-#: Modules to import before the first fork, and the module whose ``main`` is the program.
+#: Modules to import before the first fork; the last one's ``main`` is the program. Some are what
+#: libraries import when they are first used.
 PROGRAMS = {
-    "edge-agent": ("edge_agent.app", "edge_agent.cli"),
-    "cloud-relay": ("cloud_relay.app", "cloud_relay.cli"),
+    "edge-agent": (
+        "anyio._backends._asyncio",
+        "anyio.to_thread",
+        "apscheduler.executors.asyncio",
+        "apscheduler.triggers.interval",
+        "certifi",
+        "encodings.idna",
+        "httpcore",
+        "edge_agent.app",
+        "edge_agent.cli",
+    ),
+    "cloud-relay": (
+        "encodings.ascii",
+        "uvicorn.lifespan.off",
+        "uvicorn.protocols.http.auto",
+        "uvicorn.protocols.websockets.auto",
+        "cloud_relay.app",
+        "cloud_relay.cli",
+    ),
 }
 
 

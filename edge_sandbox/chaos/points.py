@@ -57,13 +57,33 @@ def awaits(process: Process, places: Sequence[str]) -> list[Point]:
     return [Point(process, place=place) for place in waiting]
 
 
-def callbacks(process: Process, last: int, step: int = 1) -> list[Point]:
-    """Every ``step``-th callback of a run."""
-    return [Point(process, callback=number) for number in range(1, last + 1, step)]
+def callbacks(process: Process, last: int, *, starting: bool = False) -> list[Point]:
+    """Every callback of a run."""
+    return [Point(process, number, starting=starting) for number in range(1, last + 1)]
 
 
-def thinned(points: Sequence[Point], most: int) -> list[Point]:
-    """At most so many of them, evenly spread."""
-    if len(points) <= most:
-        return list(points)
-    return [points[index * len(points) // most] for index in range(most)]
+def every(
+    process: Process, path: Sequence[str], start: Sequence[str], *, odoo: bool = False
+) -> list[Point]:
+    """All points of a process. ``path`` and ``start`` are the callbacks' places of runs in which
+    nobody died, without and with a start before."""
+    return [
+        *named(process, (1, 2), odoo=odoo),
+        *awaits(process, path),
+        *callbacks(process, len(path)),
+        *callbacks(process, len(start), starting=True),
+    ]
+
+
+def sample(points: Sequence[Point], most: int) -> list[Point]:
+    """Each named place once, and of the rest as many, evenly spread, as make ``most`` together."""
+    first = [point for point in points if is_named(point) and point.passing == 1]
+    rest = [point for point in points if not is_named(point)]
+    room = max(0, most - len(first))
+    if len(rest) > room:
+        rest = [rest[index * len(rest) // room] for index in range(room)]
+    return first + rest
+
+
+def is_named(point: Point) -> bool:
+    return bool(point.place) and not point.place.startswith("await:")
