@@ -20,6 +20,7 @@ from cloud_relay.odoo.gateway import Json2Gateway
 from cloud_relay.odoo.install import Installer
 from cloud_relay.odoo.json2 import Json2
 from cloud_relay.odoo.port import Binding, OdooBatch, OdooEvent, OdooResult
+from cloud_relay.odoo.schema import ACTION_KEY
 from cloud_relay.odoo.source import action_source
 
 #: The stock user of the sandbox.
@@ -116,6 +117,19 @@ class Floor:
         self.wait(Installer(self.admin).install(RELAY_LOGIN, source=self.source))
         self.wait(self.gateway.aclose())
         self.gateway = Json2Gateway(self.url, self.database, self.stock_key, source=self.source)
+
+    def replace_action(self, source: str) -> None:
+        """Put another text in the installed action's place, as a test broke it."""
+        self.source = source
+        [row] = self.call(
+            "x_edge_event",
+            "search_read",
+            domain=[["x_key", "=", ACTION_KEY]],
+            fields=["x_record_id"],
+        )
+        self.call("ir.actions.server", "write", ids=[row["x_record_id"]], vals={"code": source})
+        self.wait(self.gateway.aclose())
+        self.gateway = Json2Gateway(self.url, self.database, self.stock_key, source=source)
 
     # -- what is there ---------------------------------------------------------------------------
 

@@ -289,7 +289,6 @@ SOUND = [
 
 
 def test_the_story_with_a_sound_action(floor: Floor) -> None:
-    floor.install()
     assert story(floor) == SOUND
 
 
@@ -298,7 +297,7 @@ def test_a_broken_action_is_found_out(floor: Floor, name: str) -> None:
     sound, broken = BROKEN[name]
     source = action_source()
     assert source.count(sound) == 1
-    floor.install(source.replace(sound, broken))
+    floor.replace_action(source.replace(sound, broken))
     try:
         found = story(floor)
     except EdgeError as error:
