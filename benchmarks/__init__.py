@@ -1,0 +1,1 @@
+"""What the product can do, as ratios taken in one run: ``make bench``."""
