@@ -6,6 +6,9 @@ above: by the round trip when the device repeats the agent's time it heard last,
 fresh message takes at most. So the offset is kept as an interval. A late event is a weak lower
 bound and changes nothing; that is the whole filter. What the two bounds cannot reconcile is a
 clock that was set: the interval starts anew and the former one stays for events made before.
+
+The best guess lies near the lower bound, by what a message takes: the fastest message made it. A
+wide interval says that no round trip was seen lately, not that the clock is off by half of it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from edge_contract.scalars import instant_text
 
 #: What a status takes at most from device to agent when both are in touch, in ms.
 FRESH_MS = 2_000.0
+#: What the fastest of a device's messages takes at most, in ms.
+TRANSIT_MS = 250.0
 #: How much a device's clock may run away, in ms per ms (100 ppm, a poor quartz).
 DRIFT = 1e-4
 #: An event may claim to be ahead of what is known by this much before it is disbelieved.
@@ -90,9 +95,11 @@ class DeviceClock:
 
     def event(self, told: datetime, arrived: datetime) -> None:
         """An event's time: at most a better lower bound."""
-        if not self._regimes:
-            return
         sample = _ms(told - arrived)
+        if not self._regimes:
+            if 0 < sample <= BELIEVED_STEP_MS:  # nothing happens in the future: the clock is fast
+                self._begin(sample, BELIEVED_STEP_MS, arrived, told)
+            return
         current = self._regimes[-1]
         low, high = current.at(arrived)
         if sample <= low or sample > high + BELIEVED_STEP_MS:
@@ -162,7 +169,8 @@ class DeviceClock:
 
 
 def _reading(low: float, high: float) -> ClockReading:
-    return ClockReading(round((low + high) / 2), round((high - low) / 2 + 0.5))
+    guess = min((low + high) / 2, low + TRANSIT_MS)
+    return ClockReading(round(guess), round(max(guess - low, high - guess) + 0.5))
 
 
 def _explains(reading: ClockReading, told: datetime, arrived: datetime, oldest: timedelta) -> bool:

@@ -31,7 +31,7 @@ from edge_agent.devices.mqtt_reading import Item, MessageReader, is_event
 from edge_agent.devices.mqtt_session import Packet, Session
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.settings import MqttSettings
-from edge_agent.outbox.port import Appended, IntakeRefused, Reading, Unreadable
+from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_contract import killpoint
 from edge_contract.errors import EdgeError
 from edge_contract.mqtt import AGENT_STATUS_TOPIC, AgentStatus, Feedback
@@ -45,6 +45,8 @@ _QUIET_MS = 100
 #: A connection that ended sooner counts as a failed attempt: two agents with one client id would
 #: otherwise throw each other out as fast as they can connect.
 _LASTING_S = 5.0
+#: A device that needs our time gets it at once, but all of them together this often, in seconds.
+_TELL_AGAIN_S = 0.25
 #: The agent's clock was set when it moved by more than this against the monotonic one.
 _STEP = timedelta(seconds=0.5)
 _SUSPICIOUS = 3
@@ -83,6 +85,7 @@ class MqttLink:
         self._refused = ""
         self._retry_at = 0.0
         self._status_at = 0.0
+        self._told_at = 0.0
         self._uplink: Uplink = "unknown"
         self._seen_session = False
         self._short = 0
@@ -293,13 +296,15 @@ class MqttLink:
         killpoint.reached("intake.before_append")
         try:
             results = self._append(items) if items else []
-        except IntakeRefused as refused:
+        except EdgeError as refused:
             self._refuse(burst, str(refused))
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was acknowledged
-            _log.exception("The outbox failed; the burst is kept and offered again")
+            reason = f"The outbox failed: {error}. Look at the agent's log."
+            if reason != self._refused:
+                _log.exception("The outbox failed; the burst is kept and offered again")
             self._tally.count("append_failures")
-            self._refuse(burst, f"The outbox failed: {error}. Look at the agent's log.")
+            self._refuse(burst, reason)
             return False
         killpoint.reached("intake.after_commit")
         self._reopen()
@@ -363,9 +368,13 @@ class MqttLink:
 
     def _announce(self, session: Session) -> None:
         now = time.monotonic()
+        if self._presence.time_wanted and now >= self._told_at + _TELL_AGAIN_S:
+            self._presence.time_wanted = False
+            self._status_at = now
         if session.connected and now >= self._status_at:
             payload = self._status_payload("online")
             if session.announce(AGENT_STATUS_TOPIC, payload):
+                self._told_at = now
                 self._status_at = now + self._settings.status_interval_s
 
     def _status_payload(self, state: Literal["online", "offline"]) -> bytes:

@@ -66,6 +66,9 @@ class Presence:
         self._lock = threading.Lock()
         self.measured = 0
         """How often a clock was measured; when it rises there is something new to remember."""
+        self.time_wanted = False
+        """A device told its time and has not heard ours lately: hearing it, it will answer, and the
+        round trip measures its clock."""
         self.ignored = 0
         """Messages of devices beyond :data:`MAX_DEVICES`, which are stored but not tracked."""
 
@@ -96,9 +99,12 @@ class Presence:
             if status.time is not None and status.state == "online":
                 # what repeats a recent time of the agent is recent, wherever it waited
                 echo = status.heard is not None and timedelta(0) <= arrived - status.heard <= _ECHO
+                self.time_wanted = self.time_wanted or not echo
                 if fresh or echo:
                     known.clock.status(status.time, arrived, status.heard if echo else None)
                     self.measured += 1
+                else:
+                    known.clock.event(status.time, arrived)
             if not changed or (first and retained):
                 return None
         return state_reading(device, status.state, arrived, status.boot)

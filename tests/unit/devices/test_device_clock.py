@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,3 +177,25 @@ def test_what_was_known_survives_as_json() -> None:
         assert again.reading(told, NOON + seconds(61), OLDEST) == clock.reading(
             told, NOON + seconds(61), OLDEST
         )
+
+
+def test_a_first_event_from_the_future_shows_a_fast_clock_before_anything_measured_it() -> None:
+    clock = DeviceClock()
+    clock.event(NOON + seconds(97), NOON + seconds(0.02))
+    reading = clock.reading(NOON + seconds(97), NOON + seconds(0.02), OLDEST)
+    assert reading is not None
+    assert reading.offset_ms == pytest.approx(97_000, abs=300)
+    clock.status(NOON + seconds(98), NOON + seconds(1.01), NOON + seconds(0.99))
+    known = clock.reading(NOON + seconds(98), NOON + seconds(1.01), OLDEST)
+    assert known is not None
+    assert known.offset_ms == pytest.approx(97_000, abs=50)
+    assert known.uncertainty_ms < 50
+
+
+def test_a_long_round_trip_does_not_move_the_clock_by_half_of_it() -> None:
+    clock = DeviceClock()
+    clock.status(NOON + seconds(9), NOON + seconds(9.01), NOON + seconds(0.5))
+    reading = clock.reading(NOON + seconds(9), NOON + seconds(9.01), OLDEST)
+    assert reading is not None
+    assert covers(reading, seconds(0))
+    assert abs(reading.offset_ms) < 300
