@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from edge_agent.devices.links import AppendBlocking, Tally
-from edge_agent.outbox.port import IntakeRefused, Reading
+from edge_agent.outbox.port import Reading
+from edge_contract.errors import EdgeError
 from edge_contract.event import DeviceEvent
 
 _log = logging.getLogger(__name__)
@@ -28,14 +29,17 @@ class Holding:
 
     def store(self, reading: Reading) -> bool:
         """Store one reading; false only when the link stopped before it could be."""
+        logged = False
         while True:
             try:
                 self._append([reading])
-            except IntakeRefused as refused:
+            except EdgeError as refused:
                 self._tally.count("refused")
                 self._tally.set("refused", str(refused))
             except Exception as error:  # noqa: BLE001 - nothing was stored; it is offered again
-                _log.exception("The outbox failed; the reading is kept and offered again")
+                if not logged:
+                    _log.exception("The outbox failed; the reading is kept and offered again")
+                logged = True
                 self._tally.count("append_failures")
                 self._tally.set("refused", f"The outbox failed: {error}. Look at the agent's log.")
             else:
