@@ -7,7 +7,6 @@ with one call from anywhere.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from types import TracebackType
 from typing import Literal
@@ -103,7 +102,7 @@ class FaultProxy:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, reply: bool
     ) -> None:
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        try:
             while data := await reader.read(65536):
                 if self._mode == "silent" or (reply and self._mode == "swallow_reply"):
                     continue
@@ -111,3 +110,8 @@ class FaultProxy:
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # A killed process resets its connections: the other end has to hear of it.
+            writer.transport.abort()
+        except asyncio.CancelledError:
+            return
