@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+CHAOS_ARGS ?=
 
-.PHONY: help demo test unit check reference bench lock clean
+.PHONY: help demo test unit chaos bench check reference lock clean
 
 help: ## this table
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,11 +20,20 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+demo: $(VENV)/.ready ## a warehouse shift on a real Odoo, with faults, judged at its end (DEMO_ARGS="--exit --seed 7")
+	$(BIN)/warehouse-demo $(DEMO_ARGS)
+
+test: $(VENV)/.ready ## every test, against real parts; what they need is installed
+	$(BIN)/pytest $(PYTEST_ARGS)
+
 unit: $(VENV)/.ready ## the unit tests alone (seconds)
 	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
-test: $(VENV)/.ready ## every test, against real parts
-	$(BIN)/pytest $(PYTEST_ARGS)
+chaos: $(VENV)/.ready ## kill -9 at every await and named place (CHAOS_ARGS="--all"; the short walk without)
+	$(BIN)/python -m edge_sandbox.chaos $(CHAOS_ARGS)
+
+bench: $(VENV)/.ready ## what it costs, as ratios taken in one run (BENCH_ARGS="--quick --only intake")
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 check: $(VENV)/.ready ## ruff, mypy, import contracts, drift of the generated reference
 	$(BIN)/ruff check .
@@ -35,6 +47,8 @@ reference: $(VENV)/.ready ## write the generated reference in docs/ anew
 
 lock: $(VENV)/.ready ## compile requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_ARGS) -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra agent $(LOCK_ARGS) -c requirements/dev.txt -o requirements/agent.txt
+	$(BIN)/uv pip compile pyproject.toml --extra relay $(LOCK_ARGS) -c requirements/dev.txt -o requirements/relay.txt
 
 LOCK_ARGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --quiet --upgrade
