@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Kill agent and relay with SIGKILL at every await and named place of the path of events, start
     them again, and look for events that were lost or doubled. Exit status 1 when there are any."""
-    console = Console()
+    console = Console(soft_wrap=True)
     if process not in (None, "agent", "relay"):
         raise typer.BadParameter("--process is agent or relay.")
     processes: tuple[Process, ...] = ("relay",) if odoo else ("agent", "relay")
@@ -60,7 +60,7 @@ def main(
             report.runs.append(made.run(point))
             console.print(f"{number}/{len(walk)} {line_of(report.runs[-1])}", highlight=False)
         report.miscounted = made.miscounted()
-    console.print(report.table())
+    Console(width=max(console.width, 140)).print(report.table())
     console.print(f"{time.monotonic() - began:.0f} s. {report.miscounted}")
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2), encoding="utf-8")

@@ -26,6 +26,7 @@ from edge_sandbox.chaos.site import DEVICE, Process, Site
 _QUIET_S, _QUIET = 0.15, 6
 #: Seconds that a place which comes round (a heartbeat) is waited for when all is done.
 _ROUND_S = 1.2
+_HOPELESS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Campaign:
         self._site = site
         self._books = books
         self._world = world
-        self._deadline = deadline
+        self._deadline = self._patience = deadline
         self._number = 1
         self._run = Run(Point("agent"))
         self._died_at = 0.0
@@ -134,7 +135,7 @@ class Campaign:
         return self._books.miscounted()
 
     def _go(self, run: Run, when_scanned: Callable[[], None], done: Callable[[], bool]) -> Run:
-        self._run, self._died_at = run, 0.0
+        self._run, self._died_at, self._patience = run, 0.0, self._deadline
         began = time.monotonic()
         shift = shift_with(self._world.goods(), self._number)
         ids = shift.ids
@@ -163,11 +164,13 @@ class Campaign:
     # Waiting
 
     def _wait(self, condition: Callable[[], bool]) -> bool:
-        """Wait, and start anew whoever died meanwhile; false when the time is up."""
-        end = time.monotonic() + self._deadline
+        """Wait, and start anew whoever died meanwhile; false when the time is up. After that the
+        run is beyond remedy, and nothing is waited for as long again."""
+        end = time.monotonic() + self._patience
         while not condition():
             self._revive()
             if time.monotonic() > end:
+                self._patience = min(self._patience, _HOPELESS_S)
                 return False
             time.sleep(0.01)
         return True

@@ -28,6 +28,7 @@ def counted(
     deadline: float = 30.0,
 ) -> Iterator[Campaign]:
     """On the double. ``claims``, ``before_agent`` and ``before_relay`` are for broken variants."""
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "effects.db"
     counting = ("edge_sandbox.chaos.books:count_in", str(file), "yes" if claims else "no")
     with (
