@@ -77,7 +77,7 @@ class TargetApplier:
     async def run(self) -> None:
         while not self._stopping:
             try:
-                self._watermark = await self._inbox.watermark(self.target)
+                await self.recall()
                 async with self._connect() as odoo:
                     await self._serve(odoo)
             except NeedsOperator as error:
@@ -135,17 +135,25 @@ class TargetApplier:
     async def _serve(self, odoo: OdooApplier) -> None:
         with closing(self._inbox.watch_target(self.target)) as watch:
             while not self._stopping:
-                step = self._machine.next(self._now())
-                if isinstance(step, Wait):
-                    await self._pause(step.seconds)
-                elif isinstance(step, Send):
-                    await self._call(odoo, step.entries)
-                elif isinstance(step, Fetch):
-                    ready = await self._inbox.ready(self.target, self._clock(), step.limit)
-                    if ready:
-                        await self._call(odoo, ready)
-                    else:
-                        await self._idle(watch)
+                await self.step(odoo, watch)
+
+    async def recall(self) -> None:
+        """Read what is known of Odoo; before the first step on a way into it."""
+        self._watermark = await self._inbox.watermark(self.target)
+
+    async def step(self, odoo: OdooApplier, watch: Watch) -> None:
+        """One decision and what it asks for: a call of Odoo, or a wait."""
+        step = self._machine.next(self._now())
+        if isinstance(step, Wait):
+            await self._pause(step.seconds)
+        elif isinstance(step, Send):
+            await self._call(odoo, step.entries)
+        elif isinstance(step, Fetch):
+            ready = await self._inbox.ready(self.target, self._clock(), step.limit)
+            if ready:
+                await self._call(odoo, ready)
+            else:
+                await self._idle(watch)
 
     async def _call(self, odoo: OdooApplier, entries: Sequence[Entry]) -> None:
         async with self._calling:
