@@ -218,7 +218,7 @@ def _drain(stage: Stage, view: View) -> None:
         if mine["outbox"]["unrelayed"]:
             return False
         lag = stage.rig.relay.site(stage.rig.site)
-        return lag["waiting"] == lag["behind_held"]
+        return bool(lag["waiting"] == lag["behind_held"])
 
     try:
         until(settled, deadline, "end of the events that wait to be applied")
