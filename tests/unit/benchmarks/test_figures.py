@@ -97,7 +97,7 @@ def run_of(*figures: Figure) -> dict[str, Any]:
 def test_a_run_survives_json_and_becomes_a_table() -> None:
     figure = paired("intake", "messages/s", [9, 8], [10, 10], "bare", Aim("ratio", "≥", 0.9))
     run = json.loads(json.dumps(run_of(figure, Figure("memory", "MB", 70.5))))
-    assert [from_json(row) for row in run["benchmarks"][0]["figures"]][0] == figure
+    assert from_json(run["benchmarks"][0]["figures"][0]) == figure
     text = markdown(run)
     assert "full sizes: 2 cores" in text
     assert "load average before a benchmark at most 0.4" in text
