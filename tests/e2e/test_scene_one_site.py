@@ -81,13 +81,13 @@ def told(device: Handheld, event: UUID, stage: str) -> Feedback:
 def test_a_refused_event_holds_its_document_until_a_person_decides_and_nobody_elses(
     rig: Rig, floor: Floor
 ) -> None:
-    shelf, relay = Shelf(floor, 0), rig.relay
+    shelf, elsewhere, relay = Shelf(floor, 0), Shelf(floor), rig.relay
     mine = floor.transfer("incoming", [(shelf.barcode, 5)])
     other = floor.transfer("incoming", [(shelf.barcode, 5)])
     with handheld(rig.agent.broker, "h1") as h1, handheld(rig.agent.broker, "h2") as h2:
         good, over = h1.scan(shelf.line(mine, 5)), h1.scan(shelf.line(mine, 1))
         closes = h1.scan(done(mine))
-        apart = [h1.scan(shelf.move(1, source=floor.stock_name, to=shelf.b))]
+        apart = [h1.scan(elsewhere.move())]
         neighbours = [h2.scan(shelf.line(other, 5)), h2.scan(done(other))]
         h1.wait_confirmed(LONG)
         h2.wait_confirmed(LONG)
@@ -124,7 +124,7 @@ def test_a_refused_event_holds_its_document_until_a_person_decides_and_nobody_el
         applied = told(h1, over, "applied")
         assert (applied.ok, applied.tone) == (True, "good")
         until(lambda: rig.agent.status()["outbox"]["held"] == 0, LONG, "nothing held any more")
-    assert shelf.at(floor.stock_name) == 5 + 6 - 1
+    assert (shelf.at(floor.stock_name), elsewhere.moved) == (5 + 6, 1)
     claimed_once(floor, "h1", [good, over, closes, *apart])
     assert any(
         did["action"] == "replay" and did["subject"] == f"number {number}"
