@@ -49,9 +49,7 @@ def main(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder, _stage(Path(folder), odoo) as made:
         if callback or place:
-            name, _, passing = place.partition(":")
-            one = Point(processes[0], callback, name, int(passing or 1), starting)
-            walk: Sequence[Point] = [one]
+            walk: Sequence[Point] = [_one(processes[0], callback, place, starting)]
         else:
             walk = _all(made, processes, Path(folder), odoo)
             walk = walk if every else points.sample(walk, most)
@@ -65,6 +63,14 @@ def main(
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2), encoding="utf-8")
     raise typer.Exit(0 if report.ok else 1)
+
+
+def _one(process: Process, callback: int, place: str, starting: bool) -> Point:
+    """A point as a report names it."""
+    name, _, passing = place.rpartition(":")
+    if name and passing.isdigit():
+        return Point(process, callback, name, int(passing), starting)
+    return Point(process, callback, place, starting=starting)
 
 
 @contextmanager

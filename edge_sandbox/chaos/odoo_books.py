@@ -28,15 +28,16 @@ class OdooBooks:
         return Goods(document, self._barcode, self._a, self._b, self._counted)
 
     def effects(self, device: str, events: Collection[UUID]) -> list[UUID]:
-        """By the claims. One key has one claim at most, so what is doubled shows in the stock."""
+        """By the claims, in the order asked for: claims of one call have no order among them.
+        What is doubled or out of order shows in the stock and the receipts."""
         rows = self._floor.call(
             CLAIMS.model,
             "search_read",
             domain=[["x_key", "in", [f"{device}|{event}" for event in events]]],
             fields=["x_key"],
-            order="id",
         )
-        return [UUID(str(row["x_key"]).partition("|")[2]) for row in rows]
+        claimed = [UUID(str(row["x_key"]).partition("|")[2]) for row in rows]
+        return sorted(claimed, key=list(events).index)
 
     def miscounted(self) -> str:
         runs = len(self._documents)

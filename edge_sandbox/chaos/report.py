@@ -86,7 +86,8 @@ def line_of(run: Run) -> str:
             + "; ".join(run.incomplete[:3])
         )
     at = "" if run.died_at in ("", run.point.place) else f" at {short(run.died_at)}"
-    return f"{short(str(run.point))}{at}: {what}"
+    point = short(str(run.point)) if run.ok else str(run.point)
+    return f"{point}{at}: {what}"
 
 
 def short(place: str) -> str:

@@ -3,7 +3,10 @@ the process before the program runs."""
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -49,14 +52,18 @@ def mark_before_reply() -> None:
 
 
 def inbox_without_dedupe() -> None:
-    """The relay takes a repeated event for a new one."""
+    """The relay takes a repeated event for a new one, past the tables' two unique indexes."""
     from cloud_relay.inbox.arrivals import Batch
     from cloud_relay.inbox.rows import SQL
 
+    numbers = itertools.count(time.monotonic_ns())
+
     def take(self: Batch, row: Any) -> None:
         if self._db.execute(SQL["known"], row.key).fetchone() is not None:
-            row.key = (uuid4().bytes, row.key[1])
-        self._add(row, False)
+            twin = replace(row, key=(uuid4().bytes, row.key[1]), position=-next(numbers))
+            self._add(twin, False)
+        else:
+            self._add(row, False)
 
     Batch._take = take  # type: ignore[method-assign]  # broken on purpose
 
