@@ -25,8 +25,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Nothing lost, doubled, out of order or unaccounted for, in runs that did take place."""
-        return bool(self.runs) and not self.failed and not self.miscounted
+        """Somebody died, and nothing was lost, doubled, out of order or unaccounted for."""
+        return any(run.died for run in self.runs) and not (self.failed or self.miscounted)
 
     def groups(self) -> dict[str, list[Run]]:
         """The runs by process and sort of point."""
