@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -27,6 +27,7 @@ REMEDY = "`cloud-relay config example` prints a file with every key explained."
 SHORTEST_TOKEN = 16
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Model = TypeVar("Model", bound=BaseModel)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -142,7 +143,10 @@ def example() -> str:
 
 
 def load(path: Path) -> Settings:
-    """Read and check a configuration file; raises :class:`ConfigurationError`."""
+    """Read and check a configuration file; raises :class:`ConfigurationError`.
+
+    Relative paths in the file are relative to the file's directory.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -152,7 +156,21 @@ def load(path: Path) -> Settings:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}.", REMEDY) from None
-    return parse(text, str(path))
+    return _anchored(parse(text, str(path)), path.absolute().parent)
+
+
+def _anchored(model: Model, base: Path) -> Model:
+    """``model`` with every relative path made absolute, however deep it stands."""
+    changes: dict[str, Any] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            changes[name] = _anchored(value, base)
+        elif isinstance(value, dict):
+            changes[name] = {key: _anchored(section, base) for key, section in value.items()}
+        elif isinstance(value, Path):
+            changes[name] = base / value
+    return model.model_copy(update=changes)
 
 
 def parse(text: str, file: str) -> Settings:

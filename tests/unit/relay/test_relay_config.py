@@ -113,3 +113,24 @@ def test_a_token_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_missing_token_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         read_tokens(parse(TARGET + site("a", tmp_path / "none"), "x"))
+
+
+def test_relative_paths_are_those_of_the_files_folder_wherever_it_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "relay.toml").write_text(
+        '[inbox]\npath = "data/inbox.db"\n[control]\nsocket = "/run/relay.sock"\n'
+        '[monitor]\ntoken_file = "monitor"\n'
+        + TARGET
+        + '[sites.a]\ntarget = "main"\ntoken_file = "a"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    settings = load(Path("etc/relay.toml"))
+    assert settings.inbox.path == folder / "data/inbox.db"
+    assert settings.control.socket == Path("/run/relay.sock")
+    assert settings.monitor is not None
+    assert settings.monitor.token_file == folder / "monitor"
+    assert settings.targets["main"].key_file == folder / "key"
+    assert settings.sites["a"].token_file == folder / "a"
