@@ -11,7 +11,7 @@ from edge_agent.outbox.faults import Damaged, any_text, is_damage, translated
 from edge_agent.outbox.home import Home, place_of, read_home, why_a_copy, write_home
 from edge_agent.outbox.intake import Randomness
 from edge_agent.outbox.ledger import Ledger
-from edge_agent.outbox.salvage import salvage, suspect_path
+from edge_agent.outbox.salvage import finish, salvage, suspect_path
 from edge_agent.outbox.settings import MIB, OutboxSettings
 from edge_agent.outbox.settle import begin_renewal, renewal_is_due, renewal_step
 from edge_agent.outbox.statements import expected_schema, migrate, schema
@@ -45,11 +45,7 @@ def connect(settings: OutboxSettings) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, timeout=0.5)
     except (OSError, sqlite3.Error) as error:
-        raise NeedsOperator(
-            "outbox_unreachable",
-            f"The outbox {path} cannot be opened ({error}).",
-            "Create its directory and give it to the agent's user.",
-        ) from error
+        raise _unreachable(path, error) from error
     try:
         connection.text_factory = any_text
         for pragma in _PRAGMAS:
@@ -74,13 +70,33 @@ def connect(settings: OutboxSettings) -> sqlite3.Connection:
 def connect_or_salvage(settings: OutboxSettings) -> sqlite3.Connection:
     """:meth:`connect`; a damaged database is replaced by what can be saved of it."""
     try:
+        finish(settings.path)
         return connect(settings)
+    except OSError as error:
+        raise _unreachable(settings.path, error) from error
     except NeedsOperator as error:
         if not is_damage(error.__cause__):
             raise
-    salvage(settings.path)
+    try:
+        salvage(settings.path)
+    except (OSError, sqlite3.Error) as error:
+        raise NeedsOperator(
+            "outbox_damaged",
+            f"The outbox {settings.path} is damaged, and what is left of it cannot be saved beside "
+            f"it ({error}).",
+            "Free as much room there as the outbox takes, and start the agent again; the damaged "
+            "file is left as it is.",
+        ) from error
     suspect_path(settings.path).unlink(missing_ok=True)
     return connect(settings)
+
+
+def _unreachable(path: Path, error: Exception) -> NeedsOperator:
+    return NeedsOperator(
+        "outbox_unreachable",
+        f"The outbox {path} cannot be opened ({error}).",
+        "Create its directory and give it to the agent's user.",
+    )
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

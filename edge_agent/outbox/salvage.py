@@ -4,6 +4,9 @@ Runs when the outbox is opened, before anything else. Rows keep their positions,
 outcomes; the damaged file stays beside the new one for a person. A row is taken only if its digest
 is right, so that nothing comes out of a salvage that a device did not say. The new file has no
 ``.home`` beside it that fits, and takes a new generation for that reason.
+
+The damaged file keeps its name until the new one is complete, and :func:`finish` takes up what was
+interrupted between the two: whenever the process dies, the next start does not begin an empty one.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from edge_agent.outbox.home import read_home
 from edge_agent.outbox.ledger import tally_name
 from edge_agent.outbox.record import DamagedRow, Stored, proved
 from edge_agent.outbox.statements import SQL, expected_schema, migrate
+from edge_contract import killpoint
 
 #: Positions in a row that cannot be read before the rest is taken for the end of the outbox, when
 #: nothing says where it ended.
@@ -31,10 +35,9 @@ def suspect_path(database: Path) -> Path:
 
 def salvage(database: Path) -> None:
     """Put a new database with all rows that can be proved in the place of a damaged one."""
-    damaged = _set_aside(database)
-    draft = database.with_name(database.name + ".salvaged")
+    draft = database.with_name(database.name + ".draft")
     draft.unlink(missing_ok=True)
-    source = sqlite3.connect(damaged, isolation_level=None)
+    source = sqlite3.connect(database, isolation_level=None)
     source.text_factory = any_text
     _mend_schema(source)
     target = sqlite3.connect(draft, isolation_level=None)
@@ -47,18 +50,33 @@ def salvage(database: Path) -> None:
     finally:
         source.close()
         target.close()
-    draft.rename(database)
+    draft.rename(_salvaged(database))
+    killpoint.reached("salvage.complete")
+    finish(database)
 
 
-def _set_aside(database: Path) -> Path:
+def finish(database: Path) -> None:
+    """Put a complete salvage, if there is one, in the damaged database's place."""
+    salvaged = _salvaged(database)
+    if salvaged.exists():
+        _set_aside(database)
+        killpoint.reached("salvage.set_aside")
+        salvaged.rename(database)
+
+
+def _salvaged(database: Path) -> Path:
+    return database.with_name(database.name + ".salvaged")
+
+
+def _set_aside(database: Path) -> None:
     number = 1
     while (aside := database.with_name(f"{database.name}.damaged-{number}")).exists():
         number += 1
     log = database.with_name(database.name + "-wal")
     if log.exists():  # it belongs to the database by name
         log.rename(aside.with_name(aside.name + "-wal"))
-    database.rename(aside)
-    return aside
+    if database.exists():
+        database.rename(aside)
 
 
 def _mend_schema(source: sqlite3.Connection) -> None:
@@ -126,6 +144,9 @@ def _copy_events(
             lost += position <= known_end
             continue
         failed, newest = 0, position
+        if stored.device not in devices:  # the list of devices could not be read to its end
+            devices[stored.device] = max(devices.values(), default=0) + 1
+            target.execute(SQL["insert_device"], (devices[stored.device], stored.device))
         values = (position, devices[stored.device], row[7], stored.id, stored.recorded)
         target.execute(SQL["insert_event"], (*values, stored.body, row[5]))
         target.execute(SQL["set_stage"], (row[6] if row[6] in range(7) else 0, position))
