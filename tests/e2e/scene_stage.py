@@ -21,7 +21,7 @@ from edge_contract.mqtt import Feedback, event_topic, feedback_topic
 from edge_contract.scalars import instant_text
 from edge_sandbox.broker import Broker
 from edge_sandbox.odoo import OdooDatabase
-from edge_sandbox.odoo_floor import RELAY_LOGIN, Floor, odoo_time
+from edge_sandbox.odoo_floor import RELAY_LOGIN, Floor
 from edge_sandbox.rig import Agent, OdooTarget, Relay, until
 
 #: For a relay that nothing is on its way to by another road: want of stock is held at once.
@@ -57,7 +57,7 @@ class Shelf:
             # An hour ago: a scan of the same second, by a clock known to a second, may be older.
             product = floor.product_id(self.barcode)
             moves = floor.call("stock.move", "search", domain=[["product_id", "=", product]])
-            since = odoo_time(datetime.now(UTC) - timedelta(hours=1))
+            since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
             floor.call("stock.move", "write", ids=moves, vals={"date": since})
 
     def at(self, place: str) -> float:
