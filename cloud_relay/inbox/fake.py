@@ -343,6 +343,9 @@ class MemoryInbox:
             ),
         )
 
+    async def known_cursor(self, cursor: int) -> int:
+        return min(cursor, len(self._downlink))
+
     async def downlink(self, site: str, after: int, limit: int) -> list[DownlinkItem]:
         if after > len(self._downlink):
             after = 0

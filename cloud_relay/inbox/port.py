@@ -231,6 +231,11 @@ class Inbox(Protocol):
         starts from the beginning."""
         ...
 
+    async def known_cursor(self, cursor: int) -> int:
+        """The cursor, or a lower one to go on from when this inbox never gave it out: it is an
+        older copy of the one that did, and its agents must send again what is not final."""
+        ...
+
     def watch_downlink(self, site: str) -> Watch: ...
 
     def watch_target(self, target: str) -> Watch:

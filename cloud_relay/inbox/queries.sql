@@ -207,6 +207,21 @@ SELECT cursor, text FROM outcomes WHERE site = ? AND cursor > ? ORDER BY cursor 
 -- name: newest_cursor
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcomes'), 0);
 
+-- name: gap_at
+SELECT before FROM openings WHERE through >= ? ORDER BY through LIMIT 1;
+
+-- name: widen_gap
+UPDATE openings SET through = :through WHERE through = :newest;
+
+-- name: add_gap
+INSERT INTO openings (before, through) VALUES (:newest, :through);
+
+-- name: skip_cursors
+UPDATE sqlite_sequence SET seq = :through WHERE name = 'outcomes';
+
+-- name: begin_cursors
+INSERT INTO sqlite_sequence (name, seq) VALUES ('outcomes', :through);
+
 -- name: held
 SELECT * FROM events INDEXED BY events_open WHERE status IN ('held', 'aside')
   AND status IN ('waiting', 'short', 'held', 'aside') ORDER BY number;
@@ -263,6 +278,9 @@ SET boot = excluded.boot, heard = excluded.heard, heartbeat = excluded.heartbeat
 
 -- name: oldest_events
 SELECT number, status, received FROM events ORDER BY number;
+
+-- name: oldest_readings
+SELECT number FROM events WHERE status = 'trace' AND received < ? ORDER BY received LIMIT ?;
 
 -- name: drop_event
 DELETE FROM events WHERE number = ?;

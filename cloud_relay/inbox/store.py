@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -38,7 +38,8 @@ from edge_storage.sqlite import SqliteFile
 
 T = TypeVar("T")
 PACKAGE = "cloud_relay.inbox"
-_OPEN = frozenset({"waiting", "short", "held", "aside"})
+#: What the age of events does not decide about: open ones, and readings with an age of their own.
+_KEPT_LONGER = frozenset({"waiting", "short", "held", "aside", "trace"})
 
 
 class SqliteInbox:
@@ -59,13 +60,17 @@ class SqliteInbox:
         retention: Retention | None = None,
         patience: timedelta = timedelta(minutes=15),
         cache_mib: int = 64,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> SqliteInbox:
         """Open or create the file. ``patience``: how long a take-back waits for its event.
+
+        Cursors go on from the time of day: an older copy of the file never gives one out again.
 
         Raises ``NeedsOperator`` as :meth:`edge_storage.sqlite.SqliteFile.open` does.
         """
         file = await SqliteFile.open(path, PACKAGE, cache_mib=cache_mib)
         await file.run(_rows_by_name)
+        await file.run(lambda connection: _leave_gap(connection, micros(clock())))
         return cls(file, retention or Retention(), patience)
 
     async def close(self) -> None:
@@ -109,6 +114,9 @@ class SqliteInbox:
 
     async def downlink(self, site: str, after: int, limit: int) -> list[DownlinkItem]:
         return await self._file.run(lambda c: views.downlink(c, site, after, limit))
+
+    async def known_cursor(self, cursor: int) -> int:
+        return await self._file.run(lambda c: views.known_cursor(c, cursor))
 
     def watch_downlink(self, site: str) -> Watch:
         return self._watches.open(f"downlink:{site}")
@@ -223,6 +231,17 @@ def _rows_by_name(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
 
 
+def _leave_gap(connection: sqlite3.Connection, through: int) -> None:
+    (newest,) = connection.execute(SQL["newest_cursor"]).fetchone()
+    if through <= newest:
+        return
+    names = {"newest": newest, "through": through}
+    if connection.execute(SQL["widen_gap"], names).rowcount == 0:
+        connection.execute(SQL["add_gap"], names)
+    if connection.execute(SQL["skip_cursors"], names).rowcount == 0:
+        connection.execute(SQL["begin_cursors"], names)
+
+
 def _heard(
     connection: sqlite3.Connection, site: str, target: str, heartbeat: Heartbeat, now: datetime
 ) -> Heard:
@@ -282,15 +301,14 @@ def _raise(connection: sqlite3.Connection, alarm: Alarm) -> None:
 
 
 def _prune(connection: sqlite3.Connection, retention: Retention, now: datetime) -> int:
-    newest = micros(now - min(retention.events, retention.trace))
-    before = {"trace": micros(now - retention.trace)}
-    final = micros(now - retention.events)
-    gone: list[tuple[int]] = []
+    final, most = micros(now - retention.events), retention.rows_per_prune
+    old_readings = (micros(now - retention.trace), most)
+    gone = [(row["number"],) for row in connection.execute(SQL["oldest_readings"], old_readings)]
     rows = connection.execute(SQL["oldest_events"])
     for row in rows:
-        if row["received"] >= newest or len(gone) >= retention.rows_per_prune:
+        if row["received"] >= final or len(gone) >= most:
             break
-        if row["status"] not in _OPEN and row["received"] < before.get(row["status"], final):
+        if row["status"] not in _KEPT_LONGER:
             gone.append((row["number"],))
     rows.close()
     for name in ("drop_outcomes", "drop_copies", "drop_event"):

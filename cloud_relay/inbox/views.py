@@ -58,6 +58,12 @@ def arrived_through(heartbeat: Heartbeat) -> datetime:
     return heartbeat.time
 
 
+def known_cursor(connection: sqlite3.Connection, cursor: int) -> int:
+    (newest,) = connection.execute(SQL["newest_cursor"]).fetchone()
+    gap = connection.execute(SQL["gap_at"], (cursor,)).fetchone()
+    return min(cursor, int(newest if gap is None else gap["before"]))
+
+
 def downlink(
     connection: sqlite3.Connection, site: str, after: int, limit: int
 ) -> list[DownlinkItem]:

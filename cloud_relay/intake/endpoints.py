@@ -128,7 +128,11 @@ class Intake:
     async def downlink(self, request: Request) -> Response:
         async with self._admitted(request) as (caller, _):
             site = _site_of(caller)
-            after = int(_number(request, "after", 0, 0, 2**62))
+            after = int(_number(request, "after", 0, 0, 2**53))
+            known = await self._inbox.known_cursor(after)
+            if known < after:
+                # Restored from a copy: the agent goes back first, and sends what may be lost.
+                return _json(DownlinkReply(items=(), cursor=known))
             limit = int(_number(request, "limit", MAX_DOWNLINK_ITEMS, 1, MAX_DOWNLINK_ITEMS))
             wait = _number(request, "wait", 0, 0, 3600)
             deadline = self._seconds() + min(wait, self._limits.long_poll_s)

@@ -86,6 +86,8 @@ class Downlink:
                 reply.cursor,
             )
             self._count("downlink.went_back", 1)
+            # Before the cursor is noted: what the copy does not have must reach it again.
+            await self._store.renew_generation("the relay was restored from an older copy")
         if reply.items or reply.cursor != after:
             if reply.cursor == after:
                 raise Retryable("The relay repeats its downlink; it is asked again later.")

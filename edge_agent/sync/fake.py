@@ -98,7 +98,9 @@ class MemoryRelay:
     async def downlink(self, after: int) -> DownlinkReply:
         if self.down:
             raise Retryable("The relay is down.")
-        if len(self._outcomes) <= after:
+        if len(self._outcomes) < after:
+            return DownlinkReply(items=(), cursor=len(self._outcomes))
+        if len(self._outcomes) == after:
             self._told.clear()
             await self._told.wait()
         items = [
@@ -110,6 +112,12 @@ class MemoryRelay:
 
     async def close(self) -> None:
         return
+
+    def restore(self) -> None:
+        """Be an older copy, made before anything came."""
+        self.events.clear()
+        self._positions.clear()
+        self._outcomes.clear()
 
     def outcome(self, outcome: Outcome) -> None:
         """Put an outcome on the downlink."""

@@ -120,6 +120,18 @@ async def test_a_cursor_from_before_a_restore_starts_again(inbox: Inbox, make: M
     assert await inbox.downlink("north", item.cursor, 10) == []
 
 
+async def test_a_cursor_that_was_never_given_out_is_answered_by_a_lower_one(
+    inbox: Inbox, make: Make
+) -> None:
+    assert await inbox.known_cursor(0) == 0
+    assert await inbox.known_cursor(7) == 0
+    await inbox.store(make.arrival(make.count("a")))
+    await apply_all(inbox, make)
+    (item,) = await inbox.downlink("north", 0, 10)
+    assert await inbox.known_cursor(item.cursor) == item.cursor
+    assert await inbox.known_cursor(item.cursor + 1) == item.cursor
+
+
 async def test_a_watch_wakes_for_its_subject_and_misses_nothing_in_between(
     inbox: Inbox, make: Make
 ) -> None:

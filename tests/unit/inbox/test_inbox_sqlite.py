@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,54 @@ async def test_numbers_and_cursors_are_never_used_twice(make: Make, tmp_path: Pa
     entry = await inbox.entry("scanner-1", make.id("b"))
     assert entry is not None
     assert entry.number == 2
+    await inbox.close()
+
+
+async def test_an_older_copy_knows_a_cursor_it_never_gave_out_even_after_it_gave_out_more(
+    make: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = await SqliteInbox.open(path, clock=lambda: make.at(0))
+    await inbox.store(make.arrival(make.reading("a")))
+    (early,) = await inbox.downlink("north", 0, 9)
+    await inbox.close()
+    copy = tmp_path / "copy.db"
+    shutil.copy(path, copy)
+    inbox = await SqliteInbox.open(path, clock=lambda: make.at(1))
+    await inbox.store(make.arrival(make.reading("b")))
+    (late,) = await inbox.downlink("north", early.cursor, 9)
+    await inbox.close()
+
+    inbox = await SqliteInbox.open(copy, clock=lambda: make.at(2))
+    await inbox.store(make.arrival(make.reading("c"), make.reading("d")))
+    await inbox.close()
+    inbox = await SqliteInbox.open(copy, clock=lambda: make.at(3))
+    assert await inbox.known_cursor(late.cursor) == early.cursor
+    assert await inbox.known_cursor(early.cursor) == early.cursor
+    for item in await inbox.downlink("north", 0, 9):
+        assert await inbox.known_cursor(item.cursor) == item.cursor
+    await inbox.close()
+
+
+async def test_pruning_readings_does_not_look_at_the_events_that_are_kept_longer(
+    make: Make, tmp_path: Path
+) -> None:
+    inbox = await SqliteInbox.open(tmp_path / "inbox.db")
+    await inbox.store(make.arrival(*(make.count(f"c{n}") for n in range(200))))
+    await inbox.store(make.arrival(make.reading("r")))
+    applied = [Verdict(n, "applied") for n in range(1, 201)]
+    await inbox.settle(applied, make.noon)
+    steps = 0
+
+    def counting() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    await inbox._file.run(lambda connection: connection.set_progress_handler(counting, 10))
+    assert await inbox.prune(make.at(31 * 24 * 60)) == 1
+    await inbox._file.run(lambda connection: connection.set_progress_handler(None, 0))
+    assert steps < 50
     await inbox.close()
 
 

@@ -378,6 +378,19 @@ def test_an_outcome_comes_down_once_to_its_site_only(relay: Any) -> None:
     relay.play(scene)
 
 
+def test_a_cursor_of_a_lost_inbox_is_answered_with_the_own_one_so_that_the_agent_follows(
+    relay: Any,
+) -> None:
+    async def scene(http: Any) -> None:
+        await http.post(relay.body(relay.line(1)))
+        await settle(http)
+        (item,) = (await http.get("/v1/downlink")).json()["items"]
+        ahead = (await http.get(f"/v1/downlink?after={item['cursor'] + 20}&wait=20")).json()
+        assert ahead == {"items": [], "cursor": item["cursor"]}
+
+    relay.play(scene)
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "after=-1", "after=x", "wait=nan"])
 def test_a_downlink_question_that_makes_no_sense_is_refused(relay: Any, query: str) -> None:
     async def scene(http: Any) -> None:

@@ -404,6 +404,24 @@ def test_the_second_tone_is_for_what_was_held_and_never_comes_twice() -> None:
     assert len(asyncio.run(_tones(RemembersNothing))) > 2
 
 
+def test_a_relay_restored_from_an_older_copy_gets_again_what_is_not_final() -> None:
+    async def scene() -> None:
+        s = Scene()
+        applied, open_ = s.scan("h1", 2)
+        await s.until_resting()
+        s.relay.outcome(_outcome(s, applied, "applied"))
+        down = _downlink(s)
+        await down.step()
+        s.relay.restore()
+        await down.step()
+        s.driver.machine.beat_due()
+        await s.until_resting()
+        assert list(s.relay.events) == [("h1", open_)]
+        assert await s.outbox.downlink_cursor() == 0
+
+    play(scene)
+
+
 def test_an_event_held_before_a_restart_gets_its_good_tone_after_it() -> None:
     async def scene() -> None:
         s = Scene()
