@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from edge_agent.outbox.port import IntakeRefused
 from edge_agent.outbox.settings import MIB, OutboxSettings
 
+#: The part of a bound from which on what is not needed any more makes room for what is.
+_TIGHT = 0.75
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -56,6 +59,14 @@ class IntakeGate:
         else:
             return
         raise self.refusal
+
+    def tight(self, room: Room) -> bool:
+        """Whether rows that are final must go before their time, so that intake stays open."""
+        settings = self._settings
+        return (
+            room.used >= settings.max_bytes * _TIGHT
+            or room.free + room.reusable < settings.min_free_bytes / _TIGHT
+        )
 
     def stored(self) -> None:
         """A burst was stored, so intake is open."""

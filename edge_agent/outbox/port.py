@@ -171,7 +171,8 @@ class Outbox(Protocol):
         ...
 
     async def prune(self, now: datetime) -> int:
-        """Delete final rows past their retention, a bounded number a call; returns how many."""
+        """Delete final rows past their retention (before it when room is short), a bounded number a
+        call; returns how many."""
         ...
 
     async def rows(self, *, stage: Stage | None, after: int, limit: int) -> list[Row]:

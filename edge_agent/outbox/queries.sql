@@ -99,6 +99,11 @@ ON CONFLICT (position) DO UPDATE SET final = excluded.final, noted = excluded.no
 SELECT position FROM outcome INDEXED BY final_outcome WHERE final = 1 AND noted < ?
 ORDER BY noted LIMIT ?
 
+-- name: note_again
+UPDATE outcome SET noted = ? WHERE position IN (
+    SELECT position FROM outcome INDEXED BY final_outcome WHERE final = 1 AND noted > ? LIMIT ?
+)
+
 -- name: settle_seen
 INSERT INTO seen (content, run, key, position) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET content = excluded.content

@@ -24,7 +24,8 @@ class OutboxSettings(BaseModel):
     """Intake is refused while the file system has less room: what is left is for the write-ahead
     log, its checkpoint, and the deletions that make room again."""
     retain_applied_hours: Annotated[int, Field(ge=1, le=24 * 366)] = 24 * 7
-    """How long a row is kept once its outcome is final. Shorter than the relay keeps it."""
+    """How long a row is kept once its outcome is final. Shorter than the relay keeps it,
+    and given up, oldest first, when a bound of room comes near."""
     remember_ids: Annotated[int, Field(ge=100, le=20_000_000)] = 1_000_000
     """Ids of deleted rows by which a late resend is still known. Beyond them the relay knows it."""
     quarantine_max_rows: Annotated[int, Field(ge=10)] = 10_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from edge_agent.outbox.ledger import RUN, Ledger
@@ -23,6 +23,8 @@ from edge_contract.scalars import instant_text
 #: Rows looked at in one transaction of a renewal, and rows deleted in one call of ``prune``.
 STEP = 5_000
 PRUNED_A_CALL = 1_000
+#: A row noted so much later than now was noted by a clock that was wrong.
+_AHEAD = timedelta(days=1)
 
 
 def mark_relayed(ledger: Ledger, positions: Sequence[int]) -> None:
@@ -116,13 +118,19 @@ def _note(ledger: Ledger, outcome: Outcome, noted: str, near: int) -> int | None
     return None
 
 
-def prune(ledger: Ledger, settings: OutboxSettings, now: datetime) -> int:
-    """Delete final rows past their retention; their ids are remembered for late resends."""
-    before = instant_text(now - settings.retain_applied)
+def prune(ledger: Ledger, settings: OutboxSettings, now: datetime, *, early: bool = False) -> int:
+    """Delete final rows past their retention, or ``early``, oldest first: a new event is worth more
+    than a settled one. Their ids are remembered for late resends."""
+    before = instant_text(now if early else now - settings.retain_applied)
     with ledger.transaction() as connection:
+        # noted while the clock was wrong: it would be kept until that time has come
+        ahead = (instant_text(now), instant_text(now + _AHEAD), PRUNED_A_CALL)
+        ledger.counters["noted_ahead"] += connection.execute(SQL["note_again"], ahead).rowcount
         expired = connection.execute(SQL["expired"], (before, PRUNED_A_CALL)).fetchall()
         for (position,) in expired:
             _delete(ledger, position)
+        if early:
+            ledger.counters["pruned_early"] += len(expired)
         while ledger.counters["remembered"] > settings.remember_ids:
             _forget_oldest_run(ledger)
         ledger.oldest_run = connection.execute(SQL["oldest_run"]).fetchone()[0] or 0

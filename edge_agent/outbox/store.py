@@ -159,7 +159,8 @@ class SqliteOutbox:
 
     async def prune(self, now: datetime) -> int:
         def step(ledger: Ledger) -> int:
-            deleted = settle.prune(ledger, self._settings, now)
+            tight = self._gate.tight(self._room())
+            deleted = settle.prune(ledger, self._settings, now, early=tight)
             note_newest(ledger, self._settings)
             return deleted
 

@@ -494,6 +494,50 @@ def test_rows_that_were_deleted_make_room_again(open_outbox: Open, run: Any, sho
     assert run(outbox.append([shop.line()]))[0].result == "new"
 
 
+def test_settled_rows_give_way_before_intake_is_refused(
+    open_outbox: Open, run: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "PRUNED_A_CALL", 10)
+    outbox = open_outbox(max_bytes=1 << 19)
+    for cursor in range(1, 31):  # each within its retention: 600 KiB in all
+        lines = [shop.line() for _ in range(40)]
+        run(outbox.append(lines))
+        run(outbox.record_outcomes([applied(one, shop) for one in lines], cursor))
+        shop.pass_time(minutes=1)
+        while run(outbox.prune(shop.now)):
+            pass
+    lag, counters = run(outbox.lag()), run(outbox.counters())
+    assert lag.refused == ""
+    assert counters["pruned_early"] == counters["pruned"] > 0
+    assert counters["rows.applied"] > 100  # no more than was needed
+    assert run(outbox.append(lines))[0].result == "duplicate"
+
+
+def test_what_waits_is_never_pruned_however_short_the_room(
+    open_outbox: Open, run: Any, shop: Any
+) -> None:
+    outbox = open_outbox(max_bytes=1 << 18)
+    lines, _ = fill(run, outbox, shop)
+    shop.pass_time(days=30)
+    assert run(outbox.prune(shop.now)) == 0
+    assert run(outbox.lag()).stored == len(lines)
+
+
+def test_rows_settled_while_the_clock_ran_ahead_are_pruned_in_their_time(
+    open_outbox: Open, run: Any, shop: Any
+) -> None:
+    outbox = open_outbox()
+    line = shop.line()
+    run(outbox.append([line]))
+    right = shop.now
+    shop.now = right.replace(year=2099)
+    run(outbox.record_outcomes([applied(line, shop)], 1))
+    shop.now = right
+    assert run(outbox.prune(shop.now)) == 0
+    shop.pass_time(days=8)
+    assert run(outbox.prune(shop.now)) == 1
+
+
 def applied(line: Any, shop: Any) -> Outcome:
     return Outcome(device=line.device, event=line.event.id, stage="applied", at=shop.now)
 
