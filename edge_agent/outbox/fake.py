@@ -31,6 +31,7 @@ from edge_agent.outbox.record import (
     uuid7,
 )
 from edge_agent.outbox.selection import Lane, how_many_fit, select
+from edge_agent.outbox.settle import is_of_the_first
 from edge_contract.event import CloudEvent
 from edge_contract.outcome import Outcome, Stage
 
@@ -168,6 +169,9 @@ class MemoryOutbox:
         entry = self.entries.get(position)
         if entry is None:
             return True
+        if entry.outcome is not None and is_of_the_first(outcome, entry.outcome):
+            self._counters["outcomes_of_others"] += 1
+            return False
         news = entry.outcome != outcome
         entry.stage, entry.outcome, entry.noted = outcome.stage, outcome, self._clock()
         return news

@@ -109,6 +109,9 @@ def _note(ledger: Ledger, outcome: Outcome, noted: str, near: int) -> int | None
         before = ledger.connection.execute(SQL["read_outcome"], (position,)).fetchone()
         if before is not None and before[0] == body and stage == STAGES[outcome.stage]:
             return -position
+        if before is not None and is_of_the_first(outcome, Outcome.model_validate_json(before[0])):
+            ledger.counters["outcomes_of_others"] += 1
+            return -position
         final = int(outcome.stage in FINAL_STAGES)
         ledger.connection.execute(SQL["put_outcome"], (position, final, noted, body))
         ledger.restage(position, stage, STAGES[outcome.stage])
@@ -116,6 +119,13 @@ def _note(ledger: Ledger, outcome: Outcome, noted: str, near: int) -> int | None
         return position if before is None or before[0] != body else -position
     ledger.counters["outcomes_of_others"] += 1
     return None
+
+
+def is_of_the_first(outcome: Outcome, before: Outcome) -> bool:
+    """A site hears what became of its other agents' events too. Where this outbox has other content
+    under the same id, refused for that, it is the first one's fate."""
+    conflict = before.stage == "rejected" and before.code == "content_conflict"
+    return conflict and outcome.code != before.code
 
 
 def prune(ledger: Ledger, settings: OutboxSettings, now: datetime, *, early: bool = False) -> int:

@@ -282,6 +282,16 @@ def what_the_relay_holds_is_held_again_when_it_was_sent_again(box: Box) -> None:
     assert (box.lag().held, box.pending()) == (2, [])
 
 
+def a_refused_second_content_does_not_take_the_fate_of_the_first(box: Box) -> None:
+    reading = box.shop.line()
+    box.append(reading)
+    refused = box.outcome(reading, "rejected").model_copy(update={"code": "content_conflict"})
+    assert box.run(box.outbox.record_refusals([refused])) == [refused]
+    assert box.note(1, box.outcome(reading, "applied", "The first one.")) == []
+    assert box.stage(reading) == "rejected"
+    assert box.count("outcomes_of_others") == 1
+
+
 def final_rows_go_after_their_retention_and_others_stay(box: Box) -> None:
     readings = [box.shop.line() for _ in range(3)]
     box.append(*readings)
@@ -340,6 +350,7 @@ def the_intake_thread_appends_without_the_loop(box: Box) -> None:
 
 
 CASES = [
+    a_refused_second_content_does_not_take_the_fate_of_the_first,
     positions_have_no_gap,
     what_is_pending_is_what_the_device_said,
     a_resend_is_a_duplicate,
