@@ -264,16 +264,20 @@ class MemoryInbox:
         return Heard(positions.through(ranges), positions.highest(ranges), stop)
 
     async def ready(self, target: str, now: datetime, limit: int) -> list[Entry]:
+        runnable = self._runnable(target)
+        due = [kept.deferred is None or kept.deferred <= now for kept in runnable]
+        short = [kept.entry.status == "short" and kept.awaits is None for kept in runnable]
+        together = any(each and lacks for each, lacks in zip(due, short, strict=True))
         return choose(
             (
                 Candidate(
                     kept.entry.lane,
                     kept.entry.event.device,
                     lane_moment(kept.entry.event),
-                    kept.deferred is None or kept.deferred <= now,
+                    each or (together and lacks),
                     kept.entry,
                 )
-                for kept in self._runnable(target)
+                for kept, each, lacks in zip(runnable, due, short, strict=True)
             ),
             limit,
         )

@@ -207,7 +207,9 @@ class Inbox(Protocol):
 
         Of each lane the first ones in its order, up to the first that is not due; nothing of a
         lane that a held entry blocks; and commuting ones. A lane's order is that of arrival for
-        one device, and by occurrence among devices as far as their events wait together.
+        one device, and by occurrence among devices as far as their events wait together. When one
+        ``short`` entry is due all are, because each may be what another one lacks; take-backs
+        that wait for their event aside.
         """
         ...
 

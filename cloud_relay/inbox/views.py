@@ -18,6 +18,7 @@ GONE = timedelta(days=7)
 
 def ready(connection: sqlite3.Connection, target: str, now: datetime, limit: int) -> list[Entry]:
     at = micros(now)
+    together = connection.execute(SQL["any_short_due"], (target, at)).fetchone() is not None
     rows = connection.execute(SQL["ready"], (target,))
     chosen = choose(
         (
@@ -25,7 +26,9 @@ def ready(connection: sqlite3.Connection, target: str, now: datetime, limit: int
                 row["lane"],
                 row["device"],
                 instant(row["moment"]),
-                row["next_attempt"] is None or row["next_attempt"] <= at,
+                row["next_attempt"] is None
+                or row["next_attempt"] <= at
+                or (together and row["status"] == "short" and row["awaits"] is None),
                 row,
             )
             for row in rows

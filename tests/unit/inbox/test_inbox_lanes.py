@@ -109,6 +109,18 @@ async def test_short_is_not_shown_to_the_site(inbox: Inbox, make: Make) -> None:
     assert (entry.status, entry.code) == ("short", "insufficient_stock")
 
 
+async def test_what_is_short_is_tried_together_because_each_may_be_what_another_lacks(
+    inbox: Inbox, make: Make
+) -> None:
+    await inbox.store(make.arrival(make.count("a"), make.count("b"), make.line("c")))
+    await inbox.store(make.arrival(make.line("d"), make.takes_back("e", "unheard of")))
+    for name, minutes in (("a", 9), ("b", 5)):
+        await settle(inbox, make, name, "short", next_attempt=make.at(minutes))
+    await settle(inbox, make, "c", "waiting", next_attempt=make.at(9))
+    assert await names(inbox, make, minutes=4) == ""
+    assert await names(inbox, make, minutes=5) == "ab"
+
+
 async def test_devices_of_one_lane_go_by_occurrence_and_each_keeps_its_order(
     inbox: Inbox, make: Make
 ) -> None:

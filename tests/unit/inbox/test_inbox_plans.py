@@ -48,6 +48,8 @@ def test_a_statement_that_scans_is_caught(connection: sqlite3.Connection) -> Non
     [
         ("ready", "events_ready"),
         ("next_due", "events_deferred"),
+        ("any_short_due", "events_deferred"),
+        ("oldest_readings", "events_trace"),
         ("block_lane", "events_lane"),
         ("free_lane", "events_lane"),
         ("lane_is_held", "events_holding"),
