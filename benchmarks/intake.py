@@ -34,6 +34,8 @@ from paho.mqtt.properties import Properties
 from benchmarks.figures import Aim, Figure, paired
 from benchmarks.scans import DEVICES, device_of, payload
 from benchmarks.stage import Stage, now, opened
+from edge_agent.devices.gs1 import _predefined
+from edge_agent.devices.intake import _resolved
 from edge_agent.devices.links import AppendBlocking
 from edge_agent.devices.mqtt import MqttLink
 from edge_agent.devices.presence import Presence
@@ -221,6 +223,8 @@ def _drain(
             complete.set()
         return results
 
+    for labels in (_resolved, _predefined):
+        labels.cache_clear()  # each side reads the labels for the first time
     settings = MqttSettings(
         host=broker.host,
         port=broker.port,

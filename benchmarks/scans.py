@@ -35,10 +35,10 @@ def barcode(rng: random.Random) -> str:
     kind = rng.randrange(10)
     if kind < 6:
         return ean(rng.randrange(500))
-    gtin = f"0{ean(rng.randrange(500))}"
     if kind < 9:
-        return f"]C101{gtin}1728063010LOT{rng.randrange(2000):05d}"
-    return f"]C101{gtin}21{rng.getrandbits(40):012d}"
+        label = rng.randrange(2000)
+        return f"]C1010{ean(label % 500)}1728063010LOT{label:05d}"
+    return f"]C1010{ean(rng.randrange(500))}21{rng.getrandbits(40):013d}"
 
 
 def line(number: int, rng: random.Random | None = None) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from biip import ParseError
-from biip.gs1_application_identifiers import GS1ApplicationIdentifier
 from biip.gs1_digital_link_uris import GS1DigitalLinkURI
 from biip.gs1_element_strings import GS1ElementString
 from biip.gtin import Gtin
@@ -51,11 +50,6 @@ _ITEM_KEYS = frozenset({"00", "01", "02", "03", "8006", "8026"})
 
 def read_gs1(barcode: str) -> Gs1 | None:
     """What ``barcode`` says, or ``None`` when it is not GS1. Never raises."""
-    return _read(barcode)
-
-
-@lru_cache(maxsize=20_000)  # a parse takes half a millisecond, and a shift scans the same labels
-def _read(barcode: str) -> Gs1 | None:
     symbol, text = (barcode[:3], barcode[3:]) if barcode.startswith("]") else ("", barcode)
     if symbol in _GTIN_SYMBOLS:
         return _plain_gtin(text)
@@ -118,18 +112,17 @@ def _elements(text: str) -> tuple[list[GS1ElementString], list[str]]:
     rest = text.lstrip(GROUP_SEPARATOR)
     while rest:
         chunk, _, after = rest.partition(GROUP_SEPARATOR)
+        length = _PREDEFINED.get(chunk[:2])
         try:
-            identifier = GS1ApplicationIdentifier.extract(chunk)
-            if identifier.separator_required:
+            if length is None:
                 # extract() would cut a value that is too long and read on in the middle of it
                 element = GS1ElementString.parse(chunk)
                 rest = after
             else:
-                element = GS1ElementString.extract(chunk)
-                rest = rest[len(identifier.ai) + len(element.value) :]
+                element = _predefined(chunk[:length])
+                rest = rest[len(element.ai.ai) + len(element.value) :]
             elements.append(element)
         except (ParseError, ValueError, IndexError, KeyError, ArithmeticError):
-            length = _PREDEFINED.get(chunk[:2])
             if length is not None and len(chunk) >= length:
                 warnings.append(f"cannot read {chunk[:length]!r}")
                 rest = rest[length:]
@@ -138,6 +131,12 @@ def _elements(text: str) -> tuple[list[GS1ElementString], list[str]]:
                 rest = after
         rest = rest.lstrip(GROUP_SEPARATOR)
     return elements, warnings
+
+
+@lru_cache(maxsize=2_000)  # a parse takes 0.1 ms; articles and dates stand on many labels
+def _predefined(text: str) -> GS1ElementString:
+    """An element of predefined length."""
+    return GS1ElementString.extract(text)
 
 
 def _resolve(elements: list[GS1ElementString], warnings: list[str]) -> Gs1 | None:

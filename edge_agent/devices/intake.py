@@ -124,7 +124,7 @@ def _resolve_barcodes(data: dict[str, Any]) -> None:
             goods["gs1"] = resolved
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=5_000)  # a kilobyte each; a shift scans the same labels again and again
 def _resolved(barcode: str) -> dict[str, Any] | None:
     """JSON of what the barcode says. Shared between events: nobody changes it."""
     gs1 = read_gs1(barcode)
