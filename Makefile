@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# Two processes, a module's tests together: most of the time real parts are waited for.
+PARALLEL ?= -n 2 --dist loadfile
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
@@ -24,10 +26,10 @@ demo: $(VENV)/.ready ## a warehouse shift on a real Odoo, with faults, judged at
 	$(BIN)/warehouse-demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready ## every test, against real parts; what they need is installed
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest $(PARALLEL) $(PYTEST_ARGS)
 
 unit: $(VENV)/.ready ## the unit tests alone (seconds)
-	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+	$(BIN)/pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
 
 chaos: $(VENV)/.ready ## kill -9 at every await and named place (CHAOS_ARGS="--all"; the short walk without)
 	$(BIN)/python -m edge_sandbox.chaos $(CHAOS_ARGS)

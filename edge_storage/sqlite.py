@@ -86,7 +86,7 @@ class SqliteFile:
 
     async def _on_thread(self, function: Callable[[], T]) -> T:
         # aiosqlite runs a function of ours on its thread through this private method only; its
-        # version is pinned, and tests/unit/storage holds us to it.
+        # version is pinned, and tests/conformance/storage holds us to it.
         execute: Callable[[Callable[[], T]], Awaitable[T]] = self._connection._execute
         return await execute(function)
 
