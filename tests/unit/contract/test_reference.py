@@ -10,9 +10,17 @@ import pytest
 
 from edge_contract.kinds import KINDS
 from edge_contract.outcome import REFUSALS
-from edge_contract.reference import files, main, openapi
+from edge_contract import reference
+from edge_contract.reference import main
 
 DOCS = Path(__file__).parents[3] / "docs"
+FILES = reference.files()
+
+
+@pytest.fixture(autouse=True)
+def made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schemas are the same for every test, and take a while to make."""
+    monkeypatch.setattr(reference, "files", lambda: FILES)
 
 
 def test_the_reference_in_docs_has_not_drifted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,9 +43,9 @@ def references(node: Any) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("name", [name for name in files() if name.endswith(".json")])
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".json")])
 def test_every_reference_leads_somewhere(name: str) -> None:
-    document = json.loads(files()[name])
+    document = json.loads(FILES[name])
     for reference in references(document):
         node = document
         for step in reference.removeprefix("#/").split("/"):
@@ -46,7 +54,6 @@ def test_every_reference_leads_somewhere(name: str) -> None:
 
 
 def test_every_kind_and_every_refusal_is_in_the_reference() -> None:
-    assert {
-        branch["title"] for branch in openapi()["components"]["schemas"]["CloudEvent"]["oneOf"]
-    } == set(KINDS)
-    assert all(f"`{code}`" in files()["refusals.md"] for code in REFUSALS)
+    branches = json.loads(FILES["reference/openapi.json"])["components"]["schemas"]["CloudEvent"]
+    assert {branch["title"] for branch in branches["oneOf"]} == set(KINDS)
+    assert all(f"`{code}`" in FILES["refusals.md"] for code in REFUSALS)
