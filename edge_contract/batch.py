@@ -22,6 +22,10 @@ MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 
+#: Counts the items of a site's downlink; exact in every JSON reader.
+Cursor = Annotated[int, Field(ge=0, lt=2**53)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -89,7 +93,7 @@ class HeartbeatReply(_Reply):
 class DownlinkItem(_Reply):
     """One item of the downlink; today always an outcome."""
 
-    cursor: int
+    cursor: Cursor
     outcome: Outcome
 
 
@@ -97,5 +101,5 @@ class DownlinkReply(_Reply):
     """Items after the cursor asked for, oldest first. Empty when the long poll ran out."""
 
     items: tuple[DownlinkItem, ...]
-    cursor: int
+    cursor: Cursor
     """Ask with this next."""

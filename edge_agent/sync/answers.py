@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import ValidationError
 
 from edge_agent.sync.port import BatchRefused, Busy, GenerationReused, RateLimited
@@ -18,6 +20,7 @@ _REMEDIES = {
     "conflict": "Find the second host that runs with this agent's name and outbox, and stop one.",
     "storage-full": "The central team must free room at the relay; events are kept here meanwhile.",
 }
+_POSITION = re.compile(r"[0-9]{1,15}")
 _STATUS_CODES = {401: "unauthenticated", 403: "forbidden", 507: "storage-full"}
 
 
@@ -78,4 +81,4 @@ def _positions(problem: Problem) -> frozenset[int]:
     named = extra.get("positions", [extra.get("position")])
     if not isinstance(named, list):
         return frozenset()
-    return frozenset(int(item) for item in named if str(item).isdecimal())
+    return frozenset(int(item) for item in named if _POSITION.fullmatch(str(item)))

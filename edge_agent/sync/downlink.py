@@ -64,7 +64,7 @@ class Downlink:
         except Rejected as error:
             return self._failed(error.code, error, self._backoff.slow())
         except NeedsOperator as error:
-            if error.code.startswith("database_"):
+            if error.code.startswith(("outbox_", "database_")):
                 raise
             return self._failed(error.code, error, self._backoff.slow())
         if self.trouble is not None:
@@ -79,6 +79,11 @@ class Downlink:
         reply = await self._relay.downlink(after)
         killpoint.reached("downlink.after_reply")
         self._count("downlink.polls", 1)
+        if reply.cursor < after and reply.items:
+            raise Retryable(
+                "The relay's downlink tells what lies behind its own cursor; it is asked "
+                "again later."
+            )
         if reply.cursor < after:
             log.warning(
                 "The relay's downlink went back from %d to %d: it was restored from a copy.",

@@ -168,7 +168,8 @@ class Uplink:
         self._suspects.clear()
         self._settled.clear()
         self._hungry = True
-        self._beat_due = True
+        # A relay that knows the future of any outbox is asked again with the next heartbeat.
+        self._beat_due |= self._renewals == 1
 
     def refused(self, error: BatchRefused, now: float) -> None:
         """The relay read the batch and will not take it as it is."""

@@ -136,8 +136,8 @@ class UplinkDriver:
         if reply is None:
             return
         killpoint.reached("uplink.after_reply")
-        if reply.refused:
-            await self._local(self._note_refused(reply, batch))
+        if reply.refused and not await self._local(self._done(self._note_refused(reply, batch))):
+            return  # sent again: the relay refuses them again, and then it can be noted
         if await self._local(self._marked(batch.positions)):
             killpoint.reached("uplink.after_mark")
             self.machine.stored(self._monotonic())
@@ -164,7 +164,7 @@ class UplinkDriver:
         outcomes = [
             Outcome(
                 device=identity_of(texts[refused.position])[0],
-                event=refused.id,
+                event=identity_of(texts[refused.position])[1],
                 stage="rejected",
                 code=refused.code,
                 message=refused.message,

@@ -80,6 +80,13 @@ def test_without_a_problem_document_no_event_is_blamed(
         assert getattr(error, "code", None) == code
 
 
+def test_a_position_that_can_be_none_blames_nobody() -> None:
+    body = problem("bad-batch", "no", positions=["9" * 5000, "\u00b2", "7", -1]).model_dump_json()
+    error = error_for(422, PROBLEM_MEDIA_TYPE, body.encode(), 0, URL)
+    assert isinstance(error, BatchRefused)
+    assert error.positions == {7}
+
+
 def test_a_proxys_own_problem_document_of_unknown_kind_is_a_matter_for_people() -> None:
     body = json.dumps({"type": "https://proxy.test/odd", "title": "Odd", "status": 418}).encode()
     error = error_for(418, PROBLEM_MEDIA_TYPE + "; charset=utf-8", body, 0, URL)

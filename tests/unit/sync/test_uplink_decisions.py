@@ -277,6 +277,13 @@ def test_a_reused_position_gets_a_new_generation_at_once_but_not_in_a_circle() -
     assert play.stored == [1]
 
 
+def test_a_relay_that_knows_the_future_of_every_outbox_is_not_asked_in_a_circle() -> None:
+    play = Play([1, 2], beat=reply(through=10**6))
+    play.until_idle()
+    assert play.renewals == 2
+    assert play.stored == [1, 2]
+
+
 def test_told_to_stop_it_sends_nothing_and_keeps_asking() -> None:
     play = Play([1, 2], beat=reply(stop="two hosts"))
     play.until_idle()

@@ -22,7 +22,7 @@ from edge_agent.sync.outcomes import Outcomes
 from edge_agent.sync.port import BatchRefused
 from edge_agent.sync.uplink import Uplink
 from edge_agent.sync.uplink_driver import UplinkDriver
-from edge_contract.batch import BatchReply, Heartbeat
+from edge_contract.batch import BatchReply, DownlinkItem, DownlinkReply, Heartbeat
 from edge_contract.errors import NeedsOperator, Retryable
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import Feedback
@@ -285,6 +285,30 @@ def test_an_event_kept_for_the_record_only_is_rejected_here() -> None:
     play(scene)
 
 
+def test_a_refusal_that_could_not_be_noted_is_heard_again() -> None:
+    async def scene() -> None:
+        s = Scene()
+        ids = s.scan("h1", 3)
+        s.relay.conflicts = {ids[1]}
+        trouble: list[Exception] = [Retryable("the disk is full")]
+        record = s.outbox.record_refusals
+
+        async def failing(outcomes: Sequence[Outcome]) -> list[Outcome]:
+            if trouble:
+                raise trouble.pop()
+            return await record(outcomes)
+
+        s.outbox.record_refusals = failing  # type: ignore[method-assign]  # the disk, not the outbox
+        await s.until_resting()
+        row = await s.outbox.show("h1", ids[1])
+        assert row is not None
+        assert row.stage == "rejected"
+        assert len(s.told) == 1
+        assert await s.unrelayed() == 0
+
+    play(scene)
+
+
 def test_an_older_copy_of_the_outbox_loses_none_of_its_new_events() -> None:
     async def scene() -> None:
         s = Scene()
@@ -431,6 +455,47 @@ def test_an_event_held_before_a_restart_gets_its_good_tone_after_it() -> None:
         reborn = Outcomes(s.outbox, lambda _, f: told.append(f), s.count, [("h1", held)])
         await reborn.from_relay([_outcome(s, held, "applied")], 2)
         assert [(f.stage, f.tone) for f in told] == [("applied", "good")]
+
+    play(scene)
+
+
+def test_a_damaged_outbox_ends_the_downlink_and_a_refused_token_does_not() -> None:
+    async def scene() -> None:
+        s = Scene()
+        down = _downlink(s)
+        troubles = [
+            NeedsOperator("unauthenticated", "no", ""),
+            NeedsOperator("outbox_damaged", "pages are gone", ""),
+        ]
+
+        async def failing() -> int:
+            raise troubles.pop(0)
+
+        s.outbox.downlink_cursor = failing  # type: ignore[method-assign]  # what is found at the disk
+        assert await down.step() > 0
+        with pytest.raises(NeedsOperator, match="pages are gone"):
+            await down.step()
+
+    play(scene)
+
+
+def test_a_downlink_that_contradicts_itself_is_asked_again_later_and_changes_nothing() -> None:
+    async def scene() -> None:
+        s = Scene()
+        (event,) = s.scan("h1", 1)
+        await s.until_resting()
+        await s.outbox.record_outcomes([], 9)
+        generation = s.outbox.generation
+        item = DownlinkItem(cursor=3, outcome=_outcome(s, event, "held"))
+
+        async def nonsense(_after: int) -> DownlinkReply:
+            return DownlinkReply(items=(item,), cursor=3)
+
+        s.relay.downlink = nonsense  # type: ignore[method-assign]  # no relay of ours
+        down = _downlink(s)
+        assert sum([await down.step() for _ in range(20)]) > 10
+        assert s.outbox.generation == generation
+        assert await s.outbox.downlink_cursor() == 9
 
     play(scene)
 
