@@ -45,6 +45,19 @@ def device_of(topic: str, leaf: str) -> str | None:
     return topic[len(prefix) : -len(suffix)]
 
 
+def is_name(device: str) -> bool:
+    """Whether a device may be called that."""
+    return device != RESERVED_DEVICE and _DEVICE.fullmatch(device) is not None
+
+
+def bad_name(device: str) -> str:
+    """Says why not."""
+    return (
+        f"{device[:70]!r} cannot be a device's name: use lower-case letters, digits, '.', '_' "
+        f"and '-', at most 63, and not {RESERVED_DEVICE!r}."
+    )
+
+
 def read_event(
     topic: str,
     payload: bytes,
@@ -65,12 +78,8 @@ def read_event(
         head = payload[:MAX_EVENT_BYTES]
         return Unreadable(device, topic, head, size, code, message, arrived)
 
-    if device == RESERVED_DEVICE or not _DEVICE.fullmatch(device):
-        return unreadable(
-            "bad_device",
-            f"{device[:70]!r} cannot be a device's name: use lower-case letters, digits, '.', '_' "
-            f"and '-', at most 63, and not {RESERVED_DEVICE!r}.",
-        )
+    if not is_name(device):
+        return unreadable("bad_device", bad_name(device))
     if size > MAX_EVENT_BYTES:
         return unreadable(
             "too_large",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from edge_agent.devices.intake import RESERVED_DEVICE, device_of, read_event
+from edge_agent.devices.intake import RESERVED_DEVICE, bad_name, device_of, is_name, read_event
 from edge_agent.devices.links import Clock, Tally
 from edge_agent.devices.mqtt_packets import Publish
 from edge_agent.devices.presence import Presence
@@ -58,6 +58,11 @@ class MessageReader:
     def _status(self, said: Publish, device: str, now: datetime, *, fresh: bool) -> Item | None:
         if device == RESERVED_DEVICE or not said.payload:
             return None
+        if not is_name(device):
+            self._tally.count("bad_statuses")
+            if said.retained:
+                return None
+            return _unreadable(said, device, "bad_device", bad_name(device), now)
         try:
             status = DeviceStatus.model_validate_json(said.payload)
         except ValidationError as error:

@@ -62,6 +62,18 @@ def test_a_status_that_cannot_be_read_is_set_aside_once() -> None:
     )
 
 
+def test_a_status_under_a_name_that_no_event_may_bear_is_set_aside() -> None:
+    presence = Presence()
+    reads = reader(presence)
+    for name in ("Scanner 7", "UPPER", "x" * 64, ""):
+        item = reads.read(said(f"wh/v1/{name}/status", {"state": "online"}), fresh=True)
+        assert isinstance(item, Unreadable), name
+        assert item.code == "bad_device"
+    told_again = said("wh/v1/UPPER/status", {"state": "online"}, retained=True)
+    assert reads.read(told_again, fresh=True) is None
+    assert presence.devices(NOON) == []
+
+
 def test_the_agents_own_status_and_a_cleared_one_are_nothing() -> None:
     reads = reader()
     assert reads.read(said("wh/v1/agent/status", {"state": "online"}), fresh=True) is None
