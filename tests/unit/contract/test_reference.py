@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from edge_contract import reference
 from edge_contract.kinds import KINDS
 from edge_contract.outcome import REFUSALS
-from edge_contract import reference
 from edge_contract.reference import main
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -46,9 +46,9 @@ def references(node: Any) -> set[str]:
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".json")])
 def test_every_reference_leads_somewhere(name: str) -> None:
     document = json.loads(FILES[name])
-    for reference in references(document):
+    for target in references(document):
         node = document
-        for step in reference.removeprefix("#/").split("/"):
+        for step in target.removeprefix("#/").split("/"):
             node = node[step]
         assert node
 
