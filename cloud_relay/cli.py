@@ -135,7 +135,7 @@ def event(
 
 @app.command()
 def audit(
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
     config: Config = DEFAULT_PATH,
     socket: Socket = None,
     as_json: AsJson = False,
@@ -191,7 +191,9 @@ def held_show(
 @held_app.command("replay")
 def held_replay(
     numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of `held list`.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are held.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All that are held, and none set aside.")
+    ] = False,
     site: Annotated[str | None, typer.Option(help="With --all: only of this site.")] = None,
     config: Config = DEFAULT_PATH,
     socket: Socket = None,

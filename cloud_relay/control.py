@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
+
 from cloud_relay.inbox.port import Entry, Inbox
 from cloud_relay.intake import reports
 from cloud_relay.local_socket import Command
 from cloud_relay.odoo.applier import TargetApplier
 from edge_contract.errors import Rejected
+from edge_contract.event import Identifier
+
+_DEVICE: TypeAdapter[str] = TypeAdapter(Identifier)
 
 Fields = Mapping[str, Any]
 
@@ -68,7 +73,7 @@ class Control:
         return sorted(rows, key=lambda row: str(row["site"]))
 
     async def _event(self, user: str, fields: Fields) -> Any:
-        device, event = str(fields["device"]), UUID(str(fields["event"]))
+        device, event = str(fields["device"]), _event_id(fields["event"])
         entry = await self._inbox.entry(device, event)
         if entry is None:
             raise Rejected(
@@ -79,22 +84,29 @@ class Control:
         return reports.ladder(entry, await self._inbox.ladder(device, event))
 
     async def _held(self, user: str, fields: Fields) -> Any:
-        entries = await self._inbox.held(fields.get("site"))
+        entries = await self._inbox.held(await self._site(fields))
         return [await self._with_behind(entry) for entry in entries]
 
     async def _show(self, user: str, fields: Fields) -> Any:
         number = int(fields["number"])
         entry = await self._inbox.numbered(number)
         if entry is None:
-            raise Rejected("unknown_entry", f"There is no event with the number {number}.")
+            raise Rejected(
+                "unknown_entry",
+                f"There is no event with the number {number}: `held list` shows those there are.",
+            )
         steps = await self._inbox.ladder(entry.event.device, entry.event.id)
         return {**reports.ladder(entry, steps), **await self._with_behind(entry)}
 
     async def _replay(self, user: str, fields: Fields) -> Any:
         numbers = [int(number) for number in fields.get("numbers", ())]
         if fields.get("all"):
-            held = await self._inbox.held(fields.get("site"))
-            numbers = [entry.number for entry in held if entry.code != "foreign_device"]
+            # What a supervisor set aside stays there until it is named.
+            numbers = [
+                entry.number
+                for entry in await self._inbox.held(await self._site(fields))
+                if entry.status == "held" and entry.code != "foreign_device"
+            ]
         return {"replayed": await self._inbox.replay(numbers, user, self._clock())}
 
     async def _discard(self, user: str, fields: Fields) -> Any:
@@ -130,12 +142,14 @@ class Control:
     async def _clear_alarm(self, user: str, fields: Fields) -> Any:
         key = str(fields["key"])
         if key not in {alarm.key for alarm in await self._inbox.alarms()}:
-            raise Rejected("unknown_alarm", f"There is no alarm {key}.")
+            raise Rejected(
+                "unknown_alarm", f"There is no alarm {key}: `alarms list` shows the keys."
+            )
         await self._inbox.clear_alarm(key, user, self._clock())
         return {"cleared": key}
 
     async def _enrol(self, user: str, fields: Fields) -> Any:
-        device, target = str(fields["device"]), str(fields["target"])
+        device, target = _device(fields["device"]), str(fields["target"])
         if target not in self._appliers:
             known = ", ".join(self._appliers)
             raise Rejected("unknown_target", f"There is no target {target}; there is: {known}.")
@@ -154,9 +168,39 @@ class Control:
             for did in await self._inbox.audit(int(fields.get("limit", 50)))
         ]
 
+    async def _site(self, fields: Fields) -> str | None:
+        site = fields.get("site")
+        if site is None or site in self._sites:
+            return site
+        heard = {lag.site for lag in await self._inbox.sites()}
+        if site not in heard:
+            known = ", ".join(sorted({*self._sites, *heard}))
+            raise Rejected("unknown_site", f"There is no site {site}; there is: {known}.")
+        return str(site)
+
     async def _with_behind(self, entry: Entry) -> dict[str, Any]:
         behind = await self._inbox.behind(entry.number)
         return {**reports.entry(entry), "behind": behind}
+
+
+def _device(name: Any) -> str:
+    try:
+        return _DEVICE.validate_python(name)
+    except ValidationError:
+        raise Rejected(
+            "bad_device",
+            f"{name!r} is no name of a device: small letters, digits, dots and dashes.",
+        ) from None
+
+
+def _event_id(text: Any) -> UUID:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        raise Rejected(
+            "bad_event",
+            f"{text!r} is no id of an event: it is a UUID, as the device or `held show` names it.",
+        ) from None
 
 
 def _reason(fields: Fields) -> str:

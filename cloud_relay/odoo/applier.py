@@ -118,7 +118,11 @@ class TargetApplier:
                 "right one; or, if this is the right one from now on, resume with --new-database.",
             )
         if stop is None and (replay_since is not None or new_database):
-            raise Rejected("not_stopped", f"Target {self.target} is not stopped.")
+            raise Rejected(
+                "not_stopped",
+                f"Target {self.target} is not stopped: resume it without --replay-since and "
+                "--new-database, which are for a restored or another Odoo.",
+            )
         requeued = 0
         if replay_since is not None:
             requeued = await self._inbox.requeue_since(self.target, replay_since, by, self._clock())

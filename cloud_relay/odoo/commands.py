@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,8 @@ def read_key(path: Path | None, variable: str, prompt: str) -> str:
             raise typer.BadParameter(f"{path} is empty: it should hold the key.")
         return key
     key = os.environ.get(variable, "").strip()
+    if not key and not sys.stdin.isatty():
+        raise typer.BadParameter(f"There is no key: name a file with it, or set {variable}.")
     return key or str(typer.prompt(prompt, hide_input=True)).strip()
 
 

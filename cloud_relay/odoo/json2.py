@@ -35,8 +35,11 @@ class Json2:
         timeout: float = DEFAULT_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """Raises ``NeedsOperator`` for an address or a key that no request can be made with."""
         self.url = url.rstrip("/")
         self.database = database
+        _check_address(url)
+        _check_key(key)
         headers = {"Authorization": f"bearer {key}"}
         if database:
             headers["X-Odoo-Database"] = database
@@ -141,6 +144,29 @@ class Json2:
                 )
             return Rejected("missing", said)
         return Rejected("bad_call", said)
+
+
+def _check_address(url: str) -> None:
+    try:
+        address = httpx.URL(url)
+        good = address.scheme in {"http", "https"} and address.host and (address.port or 1) < 65536
+    except (httpx.InvalidURL, ValueError):
+        good = False
+    if not good:
+        raise NeedsOperator(
+            "configuration",
+            f"{url} is no address of Odoo.",
+            "Write it as https://odoo.example.com or http://127.0.0.1:8069.",
+        )
+
+
+def _check_key(key: str) -> None:
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise NeedsOperator(
+            "bad_key",
+            "The API key is empty or has characters that no key of Odoo has.",
+            "Put the key alone into its file, as Odoo showed it: 40 letters and digits.",
+        )
 
 
 def error_of(reply: httpx.Response) -> tuple[str, str]:

@@ -138,6 +138,17 @@ def test_all_of_a_site_may_be_replayed_at_once(desk: Desk) -> None:
     desk.play(scene)
 
 
+def test_what_was_set_aside_is_not_replayed_with_all_the_others(desk: Desk) -> None:
+    async def scene() -> None:
+        await desk.hold("unknown_barcode", "unknown_barcode")
+        await desk.ask("held.aside", number=1, reason="the truck leaves")
+        assert await desk.ask("held.replay", all=True) == {"replayed": 1}
+        (row,) = await desk.ask("held.list")
+        assert (row["number"], row["status"]) == (1, "aside")
+
+    desk.play(scene)
+
+
 @pytest.mark.parametrize(
     ("do", "fields", "words"),
     [
@@ -152,7 +163,10 @@ def test_all_of_a_site_may_be_replayed_at_once(desk: Desk) -> None:
         ("alarms.clear", {"key": "none"}, "There is no alarm none"),
         ("devices.enrol", {"device": "x", "target": "none"}, "There is no target none"),
         ("event", {"device": "x", "event": str(uuid4())}, "outbox show"),
-        ("event", {"device": "x", "event": "17"}, "does not fit"),
+        ("event", {"device": "x", "event": "17"}, "'17' is no id of an event: it is a UUID"),
+        ("held.list", {"site": "hambrug"}, "There is no site hambrug; there is: a, b."),
+        ("held.replay", {"all": True, "site": "hambrug"}, "There is no site hambrug"),
+        ("devices.enrol", {"device": "A b", "target": "main"}, "'A b' is no name of a device"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(

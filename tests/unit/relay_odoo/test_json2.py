@@ -35,6 +35,28 @@ def raised(answer: Answer) -> EdgeError:
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("url", "key", "code"),
+    [
+        ("odoo.test", "secret", "configuration"),
+        ("ftp://odoo.test", "secret", "configuration"),
+        ("http://[::bad", "secret", "configuration"),
+        ("http://odoo.test:99999", "secret", "configuration"),
+        ("http://", "secret", "configuration"),
+        ("http://odoo.test", "caf\u00e9-secret", "bad_key"),
+        ("http://odoo.test", "two\nlines", "bad_key"),
+        ("http://odoo.test", "", "bad_key"),
+    ],
+)
+def test_an_address_or_a_key_that_cannot_be_used_is_said_in_a_sentence(
+    url: str, key: str, code: str
+) -> None:
+    with pytest.raises(NeedsOperator) as caught:
+        Json2(url, "db", key)
+    assert caught.value.code == code
+    assert not key or key not in str(caught.value)
+
+
 @pytest.mark.parametrize("status", [408, 409, 423, 425, 429, 500, 502, 503, 504])
 def test_these_say_nothing_about_the_call(status: int) -> None:
     assert isinstance(raised(lambda _: odoo_error(status, "builtins.KeyError")), Retryable)
