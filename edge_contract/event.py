@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_contract.kinds import KINDS, RAW_KINDS, document_of
-from edge_contract.scalars import Instant, instant_text
+from edge_contract.scalars import Instant, NulFree, instant_text
 
 #: Bytes of one event as a device may publish it. A larger payload is quarantined (its head kept).
 MAX_EVENT_BYTES = 64 * 1024
@@ -117,7 +117,7 @@ class CloudEvent(BaseModel):
     recordedtime: Instant
     """When the agent stored it, by the agent's clock."""
     datacontenttype: Literal["application/json"] = "application/json"
-    subject: Annotated[str, Field(max_length=512)] | None = None
+    subject: Annotated[NulFree, Field(max_length=512)] | None = None
     sequence: Annotated[str, Field(pattern=r"^[0-9]{15}$")] | None = None
     position: Annotated[str, Field(pattern=r"^[0-9]{15}$")]
     clockoffset: int | None = None

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge_contract.scalars import SignedDecimal, UnitCode
+from edge_contract.scalars import NulFree, SignedDecimal, UnitCode
 
 
 class Gs1(BaseModel):
@@ -23,9 +23,9 @@ class Gs1(BaseModel):
     """(01) GTIN in its 14-digit form. Odoo may hold the 8, 12 or 13 digit spelling of it."""
     content: Annotated[str, Field(pattern=r"^[0-9]{14}$")] | None = None
     """(02) GTIN of the trade items contained in a logistic unit."""
-    lot: str | None = None
+    lot: NulFree | None = None
     """(10) batch or lot."""
-    serial: str | None = None
+    serial: NulFree | None = None
     """(21) serial number."""
     sscc: Annotated[str, Field(pattern=r"^[0-9]{18}$")] | None = None
     """(00) serial shipping container code: names a pallet or parcel."""
@@ -38,7 +38,7 @@ class Gs1(BaseModel):
     """(17) expiration date."""
     best_before: date | None = None
     """(15) best before date."""
-    ais: dict[str, str] = Field(default_factory=dict)
+    ais: dict[NulFree, NulFree] = Field(default_factory=dict)
     """Every application identifier of the symbol with its value as printed."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[NulFree, ...] = ()
     """What is odd but no reason to refuse: a missing associated identifier, a check digit."""

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_contract.gs1 import Gs1
-from edge_contract.scalars import CountedQuantity, Quantity, SignedDecimal, UnitCode
+from edge_contract.scalars import CountedQuantity, NulFree, Quantity, SignedDecimal, UnitCode
 
 #: A name as people and labels write it. Bounded, because it ends in messages and in Odoo; control
 #: characters other than the GS1 group separator are refused where barcodes are concerned.
@@ -21,7 +21,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f
 Barcode = Annotated[
     str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1c\x1e\x1f\x7f]+$")
 ]
-Text = Annotated[str, Field(max_length=1000)]
+Text = Annotated[NulFree, Field(max_length=1000)]
 
 
 class _Data(BaseModel):
@@ -63,8 +63,8 @@ class TransferLine(_Goods):
 class Expect(_Data):
     """What a document should have gathered before it is closed (refused in this version)."""
 
-    totals: dict[str, Quantity] | None = None
-    last: dict[str, int] | None = None
+    totals: dict[NulFree, Quantity] | None = None
+    last: dict[NulFree, int] | None = None
 
 
 class TransferDone(_Data):
@@ -164,7 +164,7 @@ class ScanRead(_Data):
     """A raw read of a scanner."""
 
     barcode: Barcode
-    symbology: Annotated[str, Field(max_length=8)] | None = None
+    symbology: Annotated[NulFree, Field(max_length=8)] | None = None
     gs1: Gs1 | None = None
 
 
@@ -183,7 +183,7 @@ class PrinterState(_Data):
     """The state a printer entered."""
 
     status: Literal["ok", "busy", "paused", "attention", "error", "offline"]
-    conditions: tuple[Annotated[str, Field(max_length=64)], ...] = ()
+    conditions: tuple[Annotated[NulFree, Field(max_length=64)], ...] = ()
     said: Text = ""
 
 

@@ -68,6 +68,18 @@ SignedDecimal = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _Schema]
 #: UN/ECE Recommendation 20 unit code, for example ``C62`` (one), ``KGM`` (kilogram).
 UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,3}$", examples=["C62", "KGM"])]
 
+_NUL_FREE = "^[^\\u0000]*$"
+
+
+def _nul_free(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("contains a NUL character, which no database keeps: leave it out")
+    return value
+
+
+#: Text that PostgreSQL takes, too: it has no way to keep a NUL character.
+NulFree = Annotated[str, AfterValidator(_nul_free), Field(json_schema_extra={"pattern": _NUL_FREE})]
+
 
 def _instant(value: object) -> datetime:
     if isinstance(value, str):

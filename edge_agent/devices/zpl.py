@@ -95,7 +95,9 @@ class HostStatusReader:
     def text(self) -> str:
         """What came, for people."""
         shown = self._data.replace(_STX, b"").replace(_ETX, b"")
-        return shown.decode("ascii", errors="replace").replace("\r\n", " ").strip()
+        return (
+            shown.decode("ascii", errors="replace").replace("\r\n", " ").replace("\0", "�").strip()
+        )
 
 
 def _decode(first: bytes, second: bytes) -> HostStatus:

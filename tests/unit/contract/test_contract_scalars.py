@@ -1,9 +1,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from edge_contract.gs1 import Gs1
+from edge_contract.kinds import EventReversed, PrinterState, ScanRead, TransferDone
 from edge_contract.scalars import CountedQuantity, Instant, Quantity
 
 QUANTITY = TypeAdapter(Quantity)
@@ -26,6 +29,18 @@ def test_a_quantity_that_makes_no_sense_is_refused(wrong: object) -> None:
 
 def test_a_count_may_find_nothing() -> None:
     assert COUNTED.validate_python("0") == Decimal(0)
+
+
+def test_text_that_postgresql_cannot_keep_is_refused_with_the_reason() -> None:
+    for model, data in [
+        (EventReversed, {"event": str(UUID(int=7)), "reason": "wrong\0bin"}),
+        (ScanRead, {"barcode": "1", "symbology": "]\0"}),
+        (PrinterState, {"status": "ok", "conditions": ["head\0"]}),
+        (TransferDone, {"document": "A", "backorder": "create", "expect": {"last": {"\0": 1}}}),
+        (Gs1, {"ais": {"10": "\0"}}),
+    ]:
+        with pytest.raises(ValidationError, match="NUL character, which no database keeps"):
+            model.model_validate(data)
 
 
 def test_an_instant_is_told_in_utc() -> None:

@@ -80,3 +80,10 @@ def test_another_language_is_no_status(data: bytes) -> None:
 def test_bytes_either_wait_or_are_refused(data: bytes) -> None:
     with contextlib.suppress(ValueError):
         HostStatusReader().feed(data)
+
+
+def test_what_people_read_of_an_answer_has_no_nul_in_it() -> None:
+    reader = HostStatusReader()
+    reader.feed(b"\x02030,\x000,0\x03\r\n")
+    assert "\0" not in reader.text
+    assert "030" in reader.text
