@@ -37,6 +37,8 @@ from edge_contract.errors import EdgeError, Rejected
 
 log = logging.getLogger(__name__)
 
+#: The monitor's name among the sites'; no site can be called so.
+MONITOR = "(monitor)"
 MAX_DOWNLINK_ITEMS = 500
 #: Bytes of a heartbeat's body.
 MAX_HEARTBEAT_BYTES = 256 * 1024
@@ -73,9 +75,9 @@ class Intake:
         self._clock = clock
         self._seconds = seconds
         self._stopping = asyncio.Event()
-        #: Requests and refusals since the start, by (site or ``monitor``, what).
+        #: Requests and refusals since the start, by (site or :data:`MONITOR`, what).
         self.counters: Counter[tuple[str, str]] = Counter()
-        self._allowances = {site: self._allowance() for site in (*sites, "monitor")}
+        self._allowances = {site: self._allowance() for site in (*sites, MONITOR)}
 
     def stop(self) -> None:
         """Let long polls go; new ones are answered at once."""
@@ -201,7 +203,7 @@ class Intake:
     @contextlib.asynccontextmanager
     async def _admitted(self, request: Request) -> AsyncIterator[tuple[Caller, SiteAllowance]]:
         caller = self._identity.identify(request)
-        name = caller.site or "monitor"
+        name = caller.site or MONITOR
         allowance = self._allowances.setdefault(name, self._allowance())
         self.counters[name, "requests"] += 1
         try:
@@ -209,9 +211,10 @@ class Intake:
                 yield caller, allowance
         except TooMuch as much:
             self.counters[name, "rate-limited"] += 1
+            who = "The monitor" if caller.site is None else f"Site {name}"
             busy = refuse(
                 "rate-limited",
-                f"Site {name} reached its limit of {much.what}.",
+                f"{who} reached its limit of {much.what}.",
                 "Send again later; nothing of the request was stored.",
             )
             busy.headers["Retry-After"] = str(int(much.retry_after) + 1)

@@ -10,14 +10,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from cloud_relay.config import Limits
 from cloud_relay.inbox.fake import MemoryInbox
 from cloud_relay.inbox.port import Arrival, Verdict
+from cloud_relay.intake.endpoints import MONITOR
 from cloud_relay.intake.parsing import parse_batch
 from cloud_relay.intake.problems import Refusal
 from edge_contract.batch import BatchReply, DownlinkReply, HeartbeatReply
 from edge_contract.errors import NeedsOperator, Retryable
+from edge_contract.event import Identifier
 from edge_contract.problem import PROBLEM_MEDIA_TYPE, PROBLEMS, Problem
 
 GOOD: dict[str, Any] = {
@@ -434,6 +437,16 @@ def test_a_site_sees_itself_and_the_monitor_sees_all(relay: Any) -> None:
             answer = (await http.get("/v1/sites", site=who)).json()
             assert [row["site"] for row in answer["sites"]] == sites
             assert [row["target"] for row in answer["targets"]] == targets
+
+    relay.play(scene)
+
+
+def test_a_site_that_is_called_monitor_shares_nothing_with_the_monitor(relay: Any) -> None:
+    async def scene(http: Any) -> None:
+        await http.get("/v1/sites", site="monitor")
+        assert http.intake.counters[MONITOR, "requests"] == 1
+        with pytest.raises(ValidationError):
+            TypeAdapter(Identifier).validate_python(MONITOR)
 
     relay.play(scene)
 
