@@ -105,14 +105,19 @@ class Shift(People):
     def _at_relay(self, handheld: Handheld, event: UUID) -> bool:
         return self.floor.wait(self.relay.entry(handheld.name, event)) is not None
 
-    @rule(host=hosts)
-    def an_agent_dies(self, host: int) -> None:
-        self.floor.wait(self.hosts[host].crash())
-
-    @rule(host=hosts)
-    def an_outbox_is_restored(self, host: int) -> None:
-        """It sends again whatever it does not know to be final."""
-        self.floor.wait(self.hosts[host].outbox.renew_generation("as after a restored copy"))
+    @rule(host=hosts, what=st.sampled_from(("agent", "relay", "outbox", "none")))
+    def something_happens(self, host: int, what: str) -> None:
+        """A process dies between two acts; an outbox is told that it is an old copy, and sends
+        again whatever it does not know to be final; or the site just hears what became of it."""
+        agent = self.hosts[host]
+        if what == "agent":
+            self.floor.wait(agent.crash())
+        elif what == "relay":
+            self.floor.wait(self.relay.crash())
+        elif what == "outbox":
+            self.floor.wait(agent.outbox.renew_generation("as after a restored copy"))
+        else:
+            self.floor.wait(agent.listen())
 
     @rule(host=hosts, batches=st.integers(1, 3), fault=st.sampled_from(UPLINK_FAULTS))
     def syncs(self, host: int, batches: int, fault: str | None) -> None:
@@ -128,10 +133,6 @@ class Shift(People):
         agent.line.lose_answers = 0
         if self.relay.died:
             self.floor.wait(self.relay.crash())
-
-    @rule(host=hosts)
-    def listens(self, host: int) -> None:
-        self.floor.wait(self.hosts[host].listen())
 
     # -- relay and Odoo --------------------------------------------------------------------------
 
@@ -164,9 +165,24 @@ class Shift(People):
                 if self._at_relay(self.by_name[device], line)
             }
 
-    @rule()
-    def the_relay_dies(self) -> None:
-        self.floor.wait(self.relay.crash())
+    @rule(
+        device=devices,
+        on_the_way=st.sampled_from(UPLINK_FAULTS),
+        in_the_end=st.sampled_from(APPLIER_FAULTS),
+        again=st.booleans(),
+    )
+    def all_goes_through(
+        self, device: int, on_the_way: str | None, in_the_end: str | None, again: bool
+    ) -> None:
+        """What a person did goes all the way to Odoo at once, or nearly."""
+        handheld = self.devices[device]
+        self.take_in(self.hosts[handheld.home], handheld.publish(20, again=again))
+        self.syncs(handheld.home, 3, on_the_way)
+        self.apply(1, in_the_end)
+
+    @rule(device=devices, in_the_end=st.sampled_from(APPLIER_FAULTS))
+    def nearly_all_goes_through(self, device: int, in_the_end: str | None) -> None:
+        self.all_goes_through(device, None, in_the_end, again=False)
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ that the test moves. A process dies where :mod:`edge_contract.killpoint` has a n
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -155,6 +156,11 @@ class AgentHost:
         killpoint.reached("intake.after_commit")
         for item, stored in zip(items, appended, strict=True):
             hear(item.device, Feedback.model_validate_json(answer(item, stored, None)))
+
+    @staticmethod
+    def event_of(payload: bytes) -> UUID:
+        """The id of an event as its device published it."""
+        return UUID(json.loads(payload)["id"])
 
     async def sync(self, batches: int) -> None:
         """Send at most so many batches; stops when there is nothing to send or no way."""
