@@ -125,9 +125,9 @@ def mixed(shop: Shop, stage: Stage) -> Iterator[tuple[Work, Work]]:
     batch, calls = stage.size((5, 1), (2, 1))
     goods = shop.goods(8)
     shop.stocked(goods, 10_000)
-    shelves = shop.shelves(2 * (batch + calls), 100)
+    counted, taken = shop.shelves(2 * (batch + calls), 100), shop.shelves(2 * (batch + calls), 100)
     place = shop.places(1)[0]
-    moves = [shop.move_values(shelf, place, 1) for shelf in shelves[2 * batch :]]
+    moves = [shop.move_values(shelf, place, 1) for shelf in taken[2 * batch :]]
     for repetition in repetitions(stage):
         stage.say("apply: a mixed backlog is made")
         out = shop.transfers("outgoing", batch + calls, goods[:5], 3)
@@ -136,8 +136,8 @@ def mixed(shop: Shop, stage: Stage) -> Iterator[tuple[Work, Work]]:
         streams = [
             *(scans(transfer, 3) for transfer in out[:batch]),
             *(scans(transfer, 2) for transfer in into[:batch]),
-            [count(shelf, found) for shelf in shelves[: 2 * batch]],
-            [move(shelf, place) for shelf in shelves[: 2 * batch]],
+            [count(shelf, found) for shelf in counted[: 2 * batch]],
+            [move(shelf, place) for shelf in taken[: 2 * batch]],
         ]
         events = in_turns(streams)
         units = len(events) * calls // batch
@@ -152,7 +152,7 @@ def mixed(shop: Shop, stage: Stage) -> Iterator[tuple[Work, Work]]:
                     for one, piece in itertools.product(transfer.lines, range(1, pieces + 1)):
                         pick_directly(shop, one.id, one.quantity * piece / pieces)
                     shop.validate(transfer.id)
-            for shelf, values in zip(shelves[2 * batch :], moves, strict=True):
+            for shelf, values in zip(counted[2 * batch :], moves, strict=True):
                 count_directly(shop, shelf, found)
                 move_directly(shop, values)
 
