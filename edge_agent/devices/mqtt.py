@@ -279,11 +279,14 @@ class MqttLink:
         session.packets.clear()
         if arrived:
             killpoint.reached("intake.after_read")
-        if self._held:
+        if self._refused:
             self._hold(arrived, self._refused)
             if time.monotonic() < self._retry_at:
                 return
             arrived, self._held = self._held, []
+            if not arrived:  # devices may wait for open intake before they send anything
+                self._store(session, [])
+                return
         size = self._settings.burst
         for start in range(0, len(arrived), size):
             if not self._store(session, arrived[start : start + size]):
@@ -295,7 +298,7 @@ class MqttLink:
         items = [item for _, item in burst if item is not None]
         killpoint.reached("intake.before_append")
         try:
-            results = self._append(items) if items else []
+            results = self._append(items) if items or self._refused else []
         except EdgeError as refused:
             self._refuse(burst, str(refused))
             return False
