@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from edge_sandbox.chaos.campaign import Point
 from edge_sandbox.chaos.site import Process
 
-#: Every name that is given to :func:`edge_contract.killpoint.reached`, by the process it is in.
+#: Every name on the path of events that is given to :func:`edge_contract.killpoint.reached`, by
+#: process.
 NAMED: dict[Process, tuple[str, ...]] = {
     "agent": (
         "intake.after_read",
@@ -37,6 +38,8 @@ NAMED: dict[Process, tuple[str, ...]] = {
         "applier.after_settle",
     ),
 }
+#: Names off the path: a damaged outbox is salvaged at a start, and has tests of its own.
+OFF_THE_PATH = "salvage."
 #: Reached only with the real Odoo behind the relay.
 ONLY_WITH_ODOO = frozenset({"relay.odoo_answered"})
 

@@ -19,10 +19,9 @@ from edge_sandbox.chaos.stage import counted, in_odoo
 ROOT = Path(__file__).parents[2]
 BROKEN = str(Path(__file__).with_name("broken.py"))
 #: Points of a process beside the named ones: kept few, because each costs a start.
-SAMPLE = 10
+SAMPLE = 8
 AROUND_THE_CALL = (
     "inbox.after_commit",
-    "applier.before_apply",
     "relay.odoo_answered",
     "inbox.settle_before_commit",
 )
@@ -70,7 +69,9 @@ def test_every_named_place_of_the_programs_is_in_the_campaign() -> None:
         text = "".join(file.read_text() for file in sorted((ROOT / package).rglob("*.py")))
         named = set(re.findall(r'killpoint\.reached\("([a-z_.]+)"\)', text))
         handed_on = set(re.findall(r'"(inbox\.[a-z_]+_commit)"', text))
-        assert named | handed_on == set(points.NAMED[process])  # type: ignore[index]  # a literal
+        known = set(points.NAMED[process])  # type: ignore[index]  # a literal
+        on_the_path = {name for name in named if not name.startswith(points.OFF_THE_PATH)}
+        assert on_the_path | handed_on == known
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_killed_on_both_sides_of_a_call_an_event_has_one_effect_in_a_real_odoo(
 
 
 def broken_run(folder: Path, point: Point, **variant: Any) -> Run:
-    with counted(folder, deadline=5, **variant) as campaign:
+    with counted(folder, deadline=4, **variant) as campaign:
         run = campaign.run(point)
     assert run.died
     return run
