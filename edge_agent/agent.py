@@ -212,8 +212,10 @@ class Agent:
 
     async def _held(self) -> list[tuple[str, UUID]]:
         held: list[tuple[str, UUID]] = []
-        after = 0
-        while rows := await self.outbox.rows(stage="held", after=after, limit=500):
+        after, count = 0, (await self.outbox.lag()).held  # a million rows are not read for nothing
+        while len(held) < count and (
+            rows := await self.outbox.rows(stage="held", after=after, limit=500)
+        ):
             held += [(row.device, row.event.id) for row in rows]
             after = int(rows[-1].event.position)
         return held
