@@ -76,7 +76,10 @@ Result = dict[str, Any]
 #: (place, product, lot, package), as a scene names them; the last two may be empty.
 Place = tuple[str, str, str, str]
 
-SHIFT = (datetime.now(UTC) - timedelta(days=2)).replace(microsecond=0, tzinfo=None)
+# In the morning, so that no shift crosses midnight, whenever the tests run.
+SHIFT = datetime.combine(
+    (datetime.now(UTC) - timedelta(days=2)).date(), datetime.min.time()
+) + timedelta(hours=8)
 #: The opening stock is older than any event.
 OPENING = (SHIFT - timedelta(days=30)).isoformat(sep=" ")
 
