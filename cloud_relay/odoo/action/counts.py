@@ -7,7 +7,7 @@
 def place_counted(event):
     data = event["data"]
     goods = find_goods(data)
-    location = find_location(data["location"])
+    location = find_own_location(data["location"])
     product = goods["product"]
     if not holds_stock(product, location):
         refuse(

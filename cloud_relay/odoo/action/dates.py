@@ -105,8 +105,8 @@ def place_of_need(need):
     )
 
 
-def settle_effects(lines, event):
-    # What was scanned has moved now; what moved without a scan did so with the event.
+def settle_effects(lines, event_of):
+    # What was scanned has moved now; what moved without a scan did so with its closing event.
     env.cr.execute(
         "UPDATE x_edge_effect e SET x_state = 'done', x_move_id = l.move_id "
         "FROM stock_move_line l WHERE l.id = e.x_move_line_id AND e.x_move_line_id IN %s "
@@ -121,7 +121,7 @@ def settle_effects(lines, event):
         if rest > 1e-9:
             unscanned.append(
                 {
-                    "event": event,
+                    "event": event_of[line],
                     "kind": "line",
                     "picking": line.picking_id,
                     "move_line": line,
@@ -132,7 +132,7 @@ def settle_effects(lines, event):
                     "package": line.package_id,
                     "result_package": line.result_package_id,
                     "quantity": rest,
-                    "time": moment(event["occurred"]),
+                    "time": moment(event_of[line]["occurred"]),
                     "state": "done",
                 }
             )
@@ -140,41 +140,54 @@ def settle_effects(lines, event):
     return parts_of(lines.ids) if unscanned else parts
 
 
-def settle_moves(lines, event):
-    # Done lines of a transfer take the times of their scans, and what was counted since stays so.
-    if not lines:
-        return []
+def settle_moves(closed):
+    # closed: [(event, its done lines)]. They take the times of their scans, and what was counted
+    # since stays so. Answers the notes of each, by key.
+    event_of, notes = {}, {}
+    for event, lines in closed:
+        notes[event["key"]] = []
+        for line in lines:
+            event_of[line] = event
+    if not event_of:
+        return notes
     env.flush_all()
-    parts, notes, times, earliest = settle_effects(lines, event), [], {}, None
+    lines = env["stock.move.line"].browse([line.id for line in event_of])
+    parts, times, earliest = settle_effects(lines, event_of), {}, None
     for line in lines:
+        said = notes[event_of[line]["key"]]
         for part in parts.get(line.id, []):
             time, note = dated_at(part["x_time"])
-            if note and note not in notes:
-                notes.append(note)
+            if note and note not in said:
+                said.append(note)
             if line not in times or times[line] < time:
                 times[line] = time
             if earliest is None or part["x_time"] < earliest:
                 earliest = part["x_time"]
     redate(times)
-    repairs = repairs_of_lines(lines, parts, event, earliest)
-    adjust(repairs)
-    return notes + repair_notes(repairs)
+    repairs, rows = repairs_of_lines(lines, parts, event_of, earliest), []
+    for key in repairs:
+        notes[key] += repair_notes(repairs[key])
+        rows += repairs[key]
+    adjust(rows)
+    return notes
 
 
-def repairs_of_lines(lines, parts, event, earliest):
+def repairs_of_lines(lines, parts, event_of, earliest):
+    # By the key of the event that closed them.
     places = set()
     for line in lines:
         for place in ends_of(line):
             places.add(place)
     if not places:
-        return []
-    book, repairs = open_book(places, earliest), []
+        return {}
+    book, repairs = open_book(places, earliest), {}
     for line in lines:
+        event = event_of[line]
         for part in parts.get(line.id, []):
             order = (part["x_time"], part["device"], part["id"])
             for place, sign in ends_of(line).items():
                 follows = change(book, place, order, sign * part["quantity"])
-                repairs += repairs_of(event, follows)
+                repairs.setdefault(event["key"], []).extend(repairs_of(event, follows))
     return repairs
 
 

@@ -136,10 +136,11 @@ def apply_done(events):
         reference = each["event"]["data"].get("carrier_tracking")
         notes[each["event"]["key"]] = [set_tracking(each["picking"], reference)]
     validate(pickings, cancelled)
+    settled = settle_moves([(each["event"], each["lines"].exists()) for each in closing])
     answers = []
     for each in closing:
         event, picking = each["event"], each["picking"]
-        said = notes[event["key"]] + settle_moves(each["lines"].exists(), event)
+        said = notes[event["key"]] + settled[event["key"]]
         said += followers(picking, event["data"]["backorder"])
         answers.append(applied(*([picking] + said)))
     return answers

@@ -237,6 +237,18 @@ def find_location(name):
     return cached("location", look_up_location, name)
 
 
+def find_own_location(name):
+    # Where goods move, are counted or scrapped without a document: what is on its way between
+    # warehouses may be another one's.
+    place = find_location(name)
+    if place.usage == "transit" and place.warehouse_id not in state["warehouses"]:
+        refuse(
+            "outside_binding",
+            "What is at %s is on its way between warehouses: it moves with its transfer." % name,
+        )
+    return place
+
+
 def find_lot(product, name):
     return env["stock.lot"].search(
         [
@@ -282,8 +294,21 @@ def make_lot(product, name):
 
 
 def find_package(name):
-    return env[PACKAGE_MODEL].search(
-        [("name", "=", name), ("company_id", "in", [False, state["company"].id])], limit=1
+    found = env[PACKAGE_MODEL].search(
+        [("name", "=", name), ("company_id", "in", [False, state["company"].id])]
+    )
+    for package in found:
+        if package.company_id or not packed_elsewhere(package):
+            return package
+    return found.browse()
+
+
+def packed_elsewhere(package):
+    # An empty package belongs to no company, but another one may be filling it.
+    return rows_of(
+        "SELECT 1 FROM stock_move_line WHERE result_package_id = %s AND company_id <> %s "
+        "AND state NOT IN ('done', 'cancel') LIMIT 1",
+        [package.id, state["company"].id],
     )
 
 

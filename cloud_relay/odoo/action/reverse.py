@@ -56,8 +56,18 @@ def take_back_package(event, picking):
     # The goods stay recorded; they lie loose again. `x_record` of a package's claim is its document,
     # so the package is found by name, as it was.
     found = rows_of("SELECT x_notes FROM x_edge_event WHERE x_key = %s", [reversed_key(event)])
-    name = (found[0]["x_notes"] or "").split("\n")[0].replace("package ", "", 1)
-    package = need_package(name)
+    said = (found[0]["x_notes"] or "").split("\n")[0]
+    package = need_package(said.replace("package ", "", 1))
+    if rows_of(
+        "SELECT 1 FROM x_edge_event WHERE x_kind = 'package.packed' AND x_picking_id = %s "
+        "AND x_key <> %s AND x_reversed_by IS NULL AND split_part(x_notes, chr(10), 1) = %s",
+        [picking.id, reversed_key(event), said],
+    ):
+        refuse(
+            "contradiction",
+            "Package %s was filled in several steps: which goods came with this one is not known. "
+            "Unpack it in Odoo." % package.name,
+        )
     lines = env["stock.move.line"]
     for line in picking.move_line_ids:
         if line.result_package_id == package:

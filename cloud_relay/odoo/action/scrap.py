@@ -4,7 +4,7 @@
 
 def read_scrap(event, number):
     data = event["data"]
-    goods, location = find_goods(data), find_location(data["location"])
+    goods, location = find_goods(data), find_own_location(data["location"])
     if location.usage not in STORED_IN:
         refuse("wrong_location", "%s holds no stock to scrap." % location.complete_name)
     package = need_package(goods["package"]) if goods["package"] else env[PACKAGE_MODEL]

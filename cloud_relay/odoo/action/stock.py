@@ -21,7 +21,7 @@ def leg_of(event, number, product, source, destination, quantity, lot, package, 
 
 
 def ends_of_move(data):
-    source, destination = find_location(data["from"]), find_location(data["to"])
+    source, destination = find_own_location(data["from"]), find_own_location(data["to"])
     for place in (source, destination):
         if place.usage not in STORED_IN:
             refuse(
