@@ -12,6 +12,7 @@ from edge_agent import clock
 from edge_agent.agent import Agent, Identity, Patience
 from edge_agent.answers import Answers
 from edge_agent.config import AgentConfig, UplinkSettings
+from edge_agent.devices.mqtt_session import tls_context
 from edge_agent.floor import Floor
 from edge_agent.outbox.store import SqliteOutbox
 from edge_agent.secret import read_secret
@@ -38,6 +39,8 @@ def check_secrets(config: AgentConfig) -> None:
         trust(config.uplink.ca_file)
     if config.mqtt is not None and config.mqtt.password_file is not None:
         read_secret(config.mqtt.password_file, "mqtt.password_file")
+    if config.mqtt is not None and config.mqtt.tls is not None:
+        tls_context(config.mqtt.tls)
 
 
 async def _serve(config: AgentConfig) -> None:

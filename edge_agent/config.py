@@ -162,8 +162,9 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"The configuration {path} cannot be read: {error}.",
+            f"The configuration {path} cannot be read: {why}.",
             "Name another with --config, or begin with: edge-agent config example",
         ) from error
     config = parse_toml(

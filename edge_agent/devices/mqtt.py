@@ -152,8 +152,15 @@ class MqttLink:
             try:
                 self._session = Session(self._settings, self._status_payload("offline"))
                 self._serve(self._session)
-            except (OSError, EdgeError) as error:
-                self._tally.set("down", f"The broker cannot be reached: {error}")
+            except EdgeError as error:
+                self._tally.set("down", str(error))
+            except OSError as error:
+                where = f"{self._settings.host}:{self._settings.port}"
+                self._tally.set(
+                    "down",
+                    f"The broker at {where} cannot be reached: {error.strerror or error}. Check "
+                    "host and port in [mqtt], the network, and whether the broker runs.",
+                )
             except Exception as error:  # noqa: BLE001 - an end of this thread would be silent
                 _log.exception("The MQTT link failed and connects again")
                 self._tally.count("failures")

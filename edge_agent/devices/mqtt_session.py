@@ -24,7 +24,7 @@ from edge_agent.devices.buffered import PacketClient, PacketSocket
 from edge_agent.devices.feedback import Outgoing
 from edge_agent.devices.mqtt_packets import MalformedPacket, Puback, Publish, puback, publish
 from edge_agent.devices.settings import MqttSettings, MqttTls
-from edge_contract.errors import Retryable
+from edge_contract.errors import NeedsOperator
 from edge_contract.event import MAX_EVENT_BYTES
 from edge_contract.mqtt import AGENT_STATUS_TOPIC, EVENT_FILTER, STATUS_FILTER
 
@@ -77,7 +77,7 @@ class Session:
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password_text())
         if settings.tls is not None:
-            client.tls_set_context(_tls_context(settings.tls))
+            client.tls_set_context(tls_context(settings.tls))
         client.will_set(AGENT_STATUS_TOPIC, offline, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -260,11 +260,18 @@ def _findings(properties: Properties | None, wanted_expiry_s: int) -> tuple[str,
     return tuple(found)
 
 
-def _tls_context(tls: MqttTls) -> ssl.SSLContext:
+def tls_context(tls: MqttTls) -> ssl.SSLContext:
+    """Raises ``NeedsOperator`` (``configuration``) when a file cannot be used."""
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
         if tls.cert_file is not None:
             context.load_cert_chain(tls.cert_file, tls.key_file)
     except (OSError, ssl.SSLError) as error:
-        raise Retryable(f"The TLS files of the broker connection cannot be read: {error}") from None
+        raise NeedsOperator(
+            "configuration",
+            f"mqtt.tls: {tls.ca_file or 'the system CAs'}"
+            f"{f' or {tls.cert_file}' if tls.cert_file else ''} cannot be used: "
+            f"{error.strerror or error}.",
+            "Put certificates (and a key, if any) there as PEM, readable by the agent's user.",
+        ) from None
     return context

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.app import check_secrets
 from edge_agent.config import AgentConfig, example, load
 from edge_agent.secret import read_secret
 from edge_contract.errors import NeedsOperator
@@ -186,6 +187,17 @@ def test_a_secret_that_is_none_is_refused_with_the_key_that_names_it(
         read_secret(path, "uplink.token_file")
     assert "uplink.token_file" in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_certificate_of_the_broker_that_is_not_there_is_found_by_the_check(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        '[site]\nname = "dc1"\nagent = "dock-a"\n[mqtt]\ntls = { ca_file = "broker-ca.pem" }\n'
+    )
+    with pytest.raises(NeedsOperator, match=r"mqtt.tls: .*broker-ca.pem cannot be used: No such"):
+        check_secrets(load(path, {}))
 
 
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
