@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sqlite3
 import sys
 import time
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Run] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
     options = _options(arguments)
     out, err = Console(), Console(stderr=True)
     if not out.is_terminal:
