@@ -88,6 +88,8 @@ class MqttLink:
         self._told_at = 0.0
         self._uplink: Uplink = "unknown"
         self._seen_session = False
+        self._untracked = 0
+        """Messages so far of devices beyond what presence follows."""
         self._short = 0
         """Connections in a row that ended soon after they began."""
         max_age = timedelta(days=settings.max_event_age_days)
@@ -231,6 +233,9 @@ class MqttLink:
         if session.refused:
             self._tally.count("feedback_refused", session.refused)
             session.refused = 0
+        untracked, self._untracked = self._untracked, self._presence.ignored
+        if self._untracked > untracked:
+            self._tally.count("untracked", self._untracked - untracked)
         ahead = self._wall_ahead()
         if abs(ahead - self._ahead) > _STEP:
             self._tally.count("agent_clock_steps")

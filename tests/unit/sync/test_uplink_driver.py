@@ -488,8 +488,8 @@ def test_a_downlink_that_contradicts_itself_is_asked_again_later_and_changes_not
         generation = s.outbox.generation
         item = DownlinkItem(cursor=3, outcome=_outcome(s, event, "held"))
 
-        async def nonsense(_after: int) -> DownlinkReply:
-            return DownlinkReply(items=(item,), cursor=3)
+        async def nonsense(after: int) -> DownlinkReply:
+            return DownlinkReply(items=(item,), cursor=min(3, after))
 
         s.relay.downlink = nonsense  # type: ignore[method-assign]  # no relay of ours
         down = _downlink(s)

@@ -1,4 +1,4 @@
-"""Intake that was refused opens by itself, whatever became of what was held."""
+"""The MQTT link without a broker: intake opens again by itself, and nothing is left uncounted."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Connection:
     """What the link needs of a session, without a broker."""
 
     connected = session_present = True
+    refused = 0
 
     def __init__(self) -> None:
         self.packets: deque[Packet] = deque()
@@ -32,6 +33,18 @@ class Connection:
 
     def service(self) -> None:
         return
+
+
+def test_messages_of_devices_that_are_not_followed_are_counted() -> None:
+    presence = Presence()
+    link = MqttLink(
+        MqttSettings(), lambda _: [], presence, lambda: datetime(2026, 11, 24, 12, tzinfo=UTC)
+    )
+    for ignored in (0, 3, 3, 5):
+        presence.ignored = ignored
+        link._keep_books(Connection())  # type: ignore[arg-type]  # stands for one
+    assert link.state().counters["untracked"] == 5
+    link.stop()
 
 
 def test_intake_opens_again_when_the_broker_lost_what_was_held() -> None:
