@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,6 +41,27 @@ class Ending:
         self.held: dict[UUID, Entry] = {}
 
     def run(self) -> None:
+        """Raises :class:`ShiftWrong`, with what everybody did in its notes."""
+        try:
+            self._run()
+        except ShiftWrong as wrong:
+            wrong.add_note(self._diary())
+            raise
+
+    def _diary(self) -> str:
+        """Every scan in the order in which it happened."""
+        said = [
+            (json.loads(payload), handheld.name)
+            for handheld in self.shift.devices
+            for payload in handheld.payloads.values()
+        ]
+        lines = [
+            f"{event['time'][11:19]} {name} {event['kind']} {json.dumps(event['data'])}"
+            for event, name in sorted(said, key=lambda row: str(row[0]["time"]))
+        ]
+        return "\n".join(lines)
+
+    def _run(self) -> None:
         self._last_acts()
         self._bring_home()
         entries = self._entries()

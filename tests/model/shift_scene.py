@@ -17,7 +17,15 @@ from cloud_relay.odoo.port import Binding
 from cloud_relay.odoo.source import action_source
 from edge_sandbox.odoo import OdooDatabase
 from edge_sandbox.odoo_floor import RELAY_LOGIN
-from tests.model.shift_world import BINS, DOCUMENTS, LOTS, OPENING, Place
+from tests.model.shift_world import (
+    BINS,
+    DOCUMENTS,
+    LOTS,
+    OPENING,
+    LedgerKey,
+    Place,
+    ledger_key,
+)
 
 T = TypeVar("T")
 
@@ -79,8 +87,7 @@ action = {
 
 #: (place, product, lot, package) with its quantity; the last two may be empty.
 Stock = dict[Place, float]
-#: (product, lot, from, to) with the quantity that was moved.
-Ledger = dict[tuple[str, str, str, str], float]
+Ledger = dict[LedgerKey, float]
 
 _STOCK = """
 SELECT q.location_id, q.product_id, coalesce(l.name, ''), q.package_id IS NOT NULL, sum(q.quantity)
@@ -209,7 +216,9 @@ class Floor:
                 if where in bins:
                     place = (bins[where], goods[good], lot, "T" if packed else "")
                     dated.append((date.replace(tzinfo=UTC), place, sign * float(quantity)))
-            if not adjusts:
-                key = (goods[good], lot, names[0], names[1])
-                ledger[key] = round(ledger.get(key, 0.0) + float(quantity), 6)
+            rides = ends[2] and ends[5]
+            if rides or not adjusts:
+                key, sign = ledger_key(goods[good], lot, *names, rides=rides)
+                ledger[key] = round(ledger.get(key, 0.0) + sign * float(quantity), 6)
+        ledger = {key: quantity for key, quantity in ledger.items() if quantity}
         return Books(stock, ledger, tuple(dated))

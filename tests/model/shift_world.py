@@ -47,6 +47,22 @@ DOCUMENTS: dict[str, tuple[str, dict[str, int]]] = {
 SUPPLIER, CUSTOMER, GONE = "supplier", "customer", "inventory"
 
 
+#: (product, lot, from, to), or for what rode on the pallet (product, lot, "ride", both ends).
+LedgerKey = tuple[str, str, str, str]
+
+
+def ledger_key(good: str, lot: str, source: str, to: str, *, rides: bool) -> tuple[LedgerKey, int]:
+    """Where a movement stands in a ledger, and its sign there.
+
+    How much rode on the pallet may be known only later, and is then carried along, to or fro: what
+    counts is what rode between two places in the end.
+    """
+    if not rides:
+        return (good, lot, source, to), 1
+    first, second = sorted((source, to))
+    return (good, lot, "ride", f"{first} to {second}"), 1 if source == first else -1
+
+
 @dataclass
 class Document:
     """A transfer as the people who work on it see it."""
@@ -65,7 +81,7 @@ class World:
 
     def __init__(self) -> None:
         self.stock: dict[Place, int] = defaultdict(int, OPENING)
-        self.ledger: dict[tuple[str, str, str, str], int] = defaultdict(int)
+        self.ledger: dict[LedgerKey, int] = defaultdict(int)
         self.unused = [name for name in DOCUMENTS if name != "shared"]
         self.open: dict[tuple[str, str], Document] = {}
         """(device, kind) → the transfer which that person works on."""
@@ -101,7 +117,8 @@ class World:
             self.stock[place] -= quantity
         if to in BINS:
             self.stock[to, good, lot, package if whole else ""] += quantity
-        self.ledger[good, lot, source, to] += quantity
+        key, sign = ledger_key(good, lot, source, to, rides=whole)
+        self.ledger[key] += sign * quantity
 
     def count(self, place: Place, difference: int, now: datetime) -> int:
         """Somebody counts, and finds ``difference`` more than nobody took or brought."""
