@@ -268,18 +268,18 @@ class MemoryInbox:
         due = [kept.deferred is None or kept.deferred <= now for kept in runnable]
         short = [kept.entry.status == "short" and kept.awaits is None for kept in runnable]
         together = any(each and lacks for each, lacks in zip(due, short, strict=True))
+        candidates = [
+            Candidate(
+                kept.entry.lane,
+                kept.entry.event.device,
+                lane_moment(kept.entry.event),
+                each or (together and lacks),
+                kept.entry,
+            )
+            for kept, each, lacks in zip(runnable, due, short, strict=True)
+        ]
         return choose(
-            (
-                Candidate(
-                    kept.entry.lane,
-                    kept.entry.event.device,
-                    lane_moment(kept.entry.event),
-                    each or (together and lacks),
-                    kept.entry,
-                )
-                for kept, each, lacks in zip(runnable, due, short, strict=True)
-            ),
-            limit,
+            candidates, limit, lambda lane: [each for each in candidates if each.lane == lane]
         )
 
     def _runnable(self, target: str) -> list[_Kept]:

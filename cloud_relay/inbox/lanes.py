@@ -2,15 +2,17 @@
 
 Invariants: one device's events keep their order, whatever its clock says. Events of several
 devices that wait together go by when they happened, so that the lines which a handheld delivers
-late still come before the closing by another one. An entry that is not due stops its lane.
+late still come before the closing by another one; also when the limit of a batch stands between
+them. An entry that is not due stops its lane.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 from edge_contract.event import CloudEvent
@@ -43,13 +45,19 @@ class Candidate(Generic[T]):
     entry: T
 
 
-def choose(candidates: Iterable[Candidate[T]], limit: int) -> list[T]:
+def choose(
+    candidates: Iterable[Candidate[T]],
+    limit: int,
+    whole_lane: Callable[[str], Iterable[Candidate[T]]] = lambda lane: (),
+) -> list[T]:
     """At most ``limit`` entries to apply now, in order.
 
-    ``candidates`` come in the order of their place and are read no further than needed.
+    ``candidates`` come in the order of their place and are read no further than needed. When there
+    are more of them, ``whole_lane`` is asked for those of each lane that is begun.
     """
     chosen: list[Candidate[T]] = []
     stopped: set[str] = set()
+    full = False
     for candidate in candidates:
         if candidate.lane is not None and candidate.lane in stopped:
             continue
@@ -59,21 +67,21 @@ def choose(candidates: Iterable[Candidate[T]], limit: int) -> list[T]:
             continue
         chosen.append(candidate)
         if len(chosen) >= limit:
+            full = True
             break
-    return [candidate.entry for candidate in _by_occurrence(chosen)]
-
-
-def _by_occurrence(chosen: list[Candidate[T]]) -> list[Candidate[T]]:
-    """Each lane's entries share out, merged by device, the slots which the lane has."""
     slots: dict[str, list[int]] = defaultdict(list)
     for index, candidate in enumerate(chosen):
         if candidate.lane is not None:
             slots[candidate.lane].append(index)
     result = list(chosen)
-    for indexes in slots.values():
-        for index, candidate in zip(indexes, _merged([chosen[i] for i in indexes]), strict=True):
+    for lane, indexes in slots.items():
+        begun = [chosen[index] for index in indexes]
+        if full:
+            begun = list(takewhile(lambda candidate: candidate.due, whole_lane(lane))) or begun
+        # The lane's slots go to its first ones, whoever came first.
+        for index, candidate in zip(indexes, _merged(begun), strict=False):
             result[index] = candidate
-    return result
+    return [candidate.entry for candidate in result]
 
 
 def _merged(lane: list[Candidate[T]]) -> list[Candidate[T]]:

@@ -187,6 +187,11 @@ INSERT INTO watermarks (target, name, value) VALUES (?, ?, ?);
 SELECT * FROM events
 WHERE target = ? AND status IN ('waiting', 'short') AND blocked = 0 ORDER BY place, behind;
 
+-- name: ready_in_lane
+SELECT * FROM events INDEXED BY events_lane
+WHERE target = ? AND lane = ? AND status IN ('waiting', 'short') AND blocked = 0
+ORDER BY place, behind;
+
 -- name: any_short_due
 SELECT 1 FROM events
 WHERE target = ? AND status IN ('waiting', 'short') AND blocked = 0 AND next_attempt IS NOT NULL

@@ -19,22 +19,23 @@ GONE = timedelta(days=7)
 def ready(connection: sqlite3.Connection, target: str, now: datetime, limit: int) -> list[Entry]:
     at = micros(now)
     together = connection.execute(SQL["any_short_due"], (target, at)).fetchone() is not None
+
+    def candidate(row: sqlite3.Row) -> Candidate[sqlite3.Row]:
+        return Candidate(
+            row["lane"],
+            row["device"],
+            instant(row["moment"]),
+            row["next_attempt"] is None
+            or row["next_attempt"] <= at
+            or (together and row["status"] == "short" and row["awaits"] is None),
+            row,
+        )
+
+    def whole_lane(lane: str) -> list[Candidate[sqlite3.Row]]:
+        return [candidate(row) for row in connection.execute(SQL["ready_in_lane"], (target, lane))]
+
     rows = connection.execute(SQL["ready"], (target,))
-    chosen = choose(
-        (
-            Candidate(
-                row["lane"],
-                row["device"],
-                instant(row["moment"]),
-                row["next_attempt"] is None
-                or row["next_attempt"] <= at
-                or (together and row["status"] == "short" and row["awaits"] is None),
-                row,
-            )
-            for row in rows
-        ),
-        limit,
-    )
+    chosen = choose(map(candidate, rows), limit, whole_lane)
     rows.close()
     return [entry_of(row) for row in chosen]
 

@@ -138,6 +138,19 @@ async def test_devices_of_one_lane_go_by_occurrence_and_each_keeps_its_order(
     assert await names(inbox, make) == "abz"
 
 
+async def test_the_limit_of_a_batch_does_not_let_a_closing_go_before_an_older_scan(
+    inbox: Inbox, make: Make
+) -> None:
+    done = make.event(
+        "z", "transfer.done", device="scanner-2", minutes=-3, document="OUT/1", backorder="create"
+    )
+    await inbox.store(make.arrival(done, make.count("y", device="scanner-3")))
+    await inbox.store(make.arrival(make.line("a", minutes=-7), make.line("b", minutes=-6)))
+    assert await names(inbox, make, limit=2) == "ay"
+    await settle(inbox, make, "a", "applied")
+    assert await names(inbox, make, limit=1) == "b"
+
+
 async def test_a_clock_ahead_does_not_let_a_device_go_last(inbox: Inbox, make: Make) -> None:
     # scanner-1 says 60 minutes from now, but its agent recorded the scan before the closing.
     ahead = make.line("a", minutes=-9).model_copy(update={"time": make.at(60)})

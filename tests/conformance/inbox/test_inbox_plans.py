@@ -50,6 +50,7 @@ def test_a_statement_that_scans_is_caught(connection: sqlite3.Connection) -> Non
         ("next_due", "events_deferred"),
         ("any_short_due", "events_deferred"),
         ("oldest_readings", "events_trace"),
+        ("ready_in_lane", "events_lane"),
         ("block_lane", "events_lane"),
         ("free_lane", "events_lane"),
         ("lane_is_held", "events_holding"),
