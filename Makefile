@@ -43,9 +43,11 @@ check: $(VENV)/.ready ## ruff, mypy, import contracts, drift of the generated re
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m edge_contract.reference docs --check
+	$(BIN)/python -m edge_sandbox.reference docs --check
 
 reference: $(VENV)/.ready ## write the generated reference in docs/ anew
 	$(BIN)/python -m edge_contract.reference docs
+	$(BIN)/python -m edge_sandbox.reference docs
 
 lock: $(VENV)/.ready ## compile requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_ARGS) -o requirements/dev.txt
