@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cloud_relay import config as relay_config
 from edge_agent import config as agent_config
+from edge_agent.outbox.settings import OutboxSettings
 
 NAME = "reference/configuration.md"
 
@@ -18,13 +19,14 @@ def page() -> str:
     """The page: every section and key of both files, with their defaults."""
     return f"""# Configuration
 
-Both programs read one TOML file and check it before anything starts; a mistake is named with its line, its key and what to do. Paths in a file that
-are relative are those of its own folder. Secrets stand in files of their own.
+Both programs read one TOML file and check it before anything starts; a mistake is named with its
+line, its key and what to do. Paths that are relative are those of the file's own folder. Secrets
+stand in files of their own.
 
 | | agent | relay |
 | --- | --- | --- |
 | configuration | `{agent_config.DEFAULT_PATH}` | `{relay_config.DEFAULT_PATH}` |
-| store | `{agent_config.OutboxSettings().path}` | `{relay_config.InboxSection().path}` |
+| store | `{OutboxSettings().path}` | `{relay_config.InboxSection().path}` |
 | local socket | `{agent_config.StatusSettings().socket}` | `{relay_config.DEFAULT_SOCKET}` |
 | listens on | nothing | `{relay_config.Listen().host}:{relay_config.Listen().port}` (HTTP) |
 | an example | `edge-agent config example` | `cloud-relay config example` |
