@@ -42,7 +42,7 @@ TARGET = "main"
 #: Seconds that an event may lack stock before it is held: longer than any shift.
 PATIENT = 10.0**9
 #: Deliberately few, so that a shift takes many batches.
-UPLINK_EVENTS, APPLIER_EVENTS = 4, 100
+UPLINK_EVENTS, APPLIER_EVENTS = 4, 6
 
 
 class Crash(BaseException):
