@@ -1,6 +1,7 @@
-"""The configuration's reference, made of the two example files that the programs print.
+"""What the documentation says of both programs, made of the programs themselves.
 
-``python -m edge_sandbox.reference docs`` writes it, ``--check`` says whether it drifted.
+``python -m edge_sandbox.reference docs`` writes the configuration's reference and the page on bad
+input; ``--check`` says whether they drifted.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from pathlib import Path
 
 from cloud_relay import config as relay_config
 from edge_agent import config as agent_config
+from edge_agent.devices.complaints import COMPLAINTS
 from edge_agent.outbox.settings import OutboxSettings
 
-NAME = "reference/configuration.md"
 
-
-def page() -> str:
-    """The page: every section and key of both files, with their defaults."""
+def configuration() -> str:
+    """Every section and key of both files, with their defaults."""
     return f"""# Configuration
 
 Both programs read one TOML file and check it before anything starts; a mistake is named with its
@@ -50,19 +50,49 @@ This page is generated from the programs.
 """
 
 
+def bad_input() -> str:
+    """What a payload that makes no sense gets, by its code."""
+    rows = "\n".join(f"| `{code}` | {means} |" for code, means in COMPLAINTS.items())
+    return f"""# What input that makes no sense gets
+
+It is **quarantined**: kept with its bytes (of a very long one its head), counted, and answered to
+its device with `feedback` of stage `quarantined`, a bad tone and a sentence. It is never applied
+and never guessed at, and its neighbours do not wait for it.
+
+    edge-agent quarantine list            # what is there, with the reason
+    edge-agent quarantine show NUMBER     # one, with its bytes
+
+| code | what is wrong |
+| --- | --- |
+{rows}
+| `content_conflict` | The id was used before by the same device for something else: the first one counts. |
+
+A device that writes on another's topic is stopped by the broker's access list and reaches nobody.
+
+This page is generated from `edge_agent/devices/complaints.py`.
+"""
+
+
+PAGES = {"reference/configuration.md": configuration, "bad-input.md": bad_input}
+
+
 def main(arguments: list[str]) -> int:
-    """Write the page below the directory named, or with ``--check`` compare it."""
+    """Write the pages below the directory named, or with ``--check`` compare them."""
     folders = [argument for argument in arguments if not argument.startswith("--")]
     if len(folders) != 1 or set(arguments) - set(folders) - {"--check"}:
         sys.stderr.write("usage: python -m edge_sandbox.reference DOCS [--check]\n")
         return 2
-    path = Path(folders[0], NAME)
-    if path.is_file() and path.read_text(encoding="utf-8") == page():
-        return 0
-    if "--check" in arguments:
-        sys.stderr.write(f"{NAME} drifted from the programs. Run `make reference`.\n")
+    drifted = []
+    for name, page in PAGES.items():
+        path = Path(folders[0], name)
+        if path.is_file() and path.read_text(encoding="utf-8") == page():
+            continue
+        drifted.append(name)
+        if "--check" not in arguments:
+            path.write_text(page(), encoding="utf-8")
+    if drifted and "--check" in arguments:
+        sys.stderr.write(f"drifted: {', '.join(drifted)}. Run `make reference`.\n")
         return 1
-    path.write_text(page(), encoding="utf-8")
     return 0
 
 
