@@ -15,11 +15,13 @@ from hypothesis.stateful import rule
 
 from cloud_relay.inbox.store import SqliteInbox
 from edge_contract.mqtt import Feedback
+from tests.model.shift_agent import AgentHost
 from tests.model.shift_end import Ending
 from tests.model.shift_handheld import Handheld
 from tests.model.shift_people import People, devices, picks
+from tests.model.shift_process import Crash, WorldClock, dying_at
+from tests.model.shift_relay import RelayHost
 from tests.model.shift_scene import Floor
-from tests.model.shift_site import AgentHost, Crash, RelayHost, WorldClock, dying_at
 
 SITES = ("north", "south")
 
@@ -59,8 +61,9 @@ class Shift(People):
         self.hosts = [self.agent_host(site, self.folder, self.relay, self.clock) for site in SITES]
         self.seen_before_closing: set[UUID] | None = None
         """Scans of the shared transfer that the relay had when Odoo closed it."""
-        for part in (self.relay, *self.hosts):
-            self.floor.wait(part.start())
+        self.floor.wait(self.relay.start())
+        for host in self.hosts:
+            self.floor.wait(host.start())
 
     # -- handhelds and agents --------------------------------------------------------------------
 
@@ -190,6 +193,7 @@ class Shift(People):
         try:
             Ending(self).run()
         finally:
-            for part in (*self.hosts, self.relay):
-                self.floor.wait(part.die())
+            for host in self.hosts:
+                self.floor.wait(host.die())
+            self.floor.wait(self.relay.die())
             shutil.rmtree(self.folder)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.model.shift_handheld import Handheld
+from tests.model.shift_process import WorldClock
 from tests.model.shift_scene import Scene
-from tests.model.shift_site import WorldClock
 from tests.model.shift_world import (
     CUSTOMER,
     GONE,

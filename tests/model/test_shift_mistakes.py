@@ -18,10 +18,10 @@ from cloud_relay.inbox.store import SqliteInbox
 from cloud_relay.odoo.source import action_source
 from edge_contract.batch import BatchReply
 from edge_contract.mqtt import Feedback
+from tests.model.shift_agent import AgentHost
 from tests.model.shift_end import ShiftWrong
 from tests.model.shift_machine import Shift
 from tests.model.shift_scene import Floor
-from tests.model.shift_site import AgentHost
 from tests.model.test_random_shifts import SHORT
 
 
