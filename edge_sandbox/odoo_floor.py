@@ -13,7 +13,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloud_relay.odoo.gateway import Json2Gateway
@@ -182,6 +182,14 @@ class Floor:
             "stock.quant", "create", vals_list=[values], context={"inventory_mode": True}
         )
         self.call("stock.quant", "action_apply_inventory", ids=[quant])
+
+    def date_back(self, barcode: str) -> None:
+        """Let the stock of a product have been there for an hour: Odoo knows seconds only, and a
+        scan of the same second may be older."""
+        domain = [["product_id", "=", self.product_id(barcode)]]
+        since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
+        moves = self.call("stock.move", "search", domain=domain)
+        self.call("stock.move", "write", ids=moves, vals={"date": since})
 
     def lot(self, barcode: str, name: str) -> int:
         """The lot of that name, made when it is not there."""

@@ -135,11 +135,12 @@ def prune(ledger: Ledger, settings: OutboxSettings, now: datetime, *, early: boo
     with ledger.transaction() as connection:
         # noted while the clock was wrong: it would be kept until that time has come
         ahead = (instant_text(now), instant_text(now + _AHEAD), PRUNED_A_CALL)
-        ledger.counters["noted_ahead"] += connection.execute(SQL["note_again"], ahead).rowcount
+        if noted := connection.execute(SQL["note_again"], ahead).rowcount:
+            ledger.counters["noted_ahead"] += noted
         expired = connection.execute(SQL["expired"], (before, PRUNED_A_CALL)).fetchall()
         for (position,) in expired:
             _delete(ledger, position)
-        if early:
+        if early and expired:
             ledger.counters["pruned_early"] += len(expired)
         while ledger.counters["remembered"] > settings.remember_ids:
             _forget_oldest_run(ledger)

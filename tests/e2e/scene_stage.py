@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -54,11 +54,7 @@ class Shelf:
         self.a, self.b = floor.place("A"), floor.place("B")
         if quantity:
             floor.stock(self.barcode, quantity, self.a)
-            # An hour ago: a scan of the same second, by a clock known to a second, may be older.
-            product = floor.product_id(self.barcode)
-            moves = floor.call("stock.move", "search", domain=[["product_id", "=", product]])
-            since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
-            floor.call("stock.move", "write", ids=moves, vals={"date": since})
+            floor.date_back(self.barcode)
 
     def at(self, place: str) -> float:
         found = self.floor.on_hand(self.barcode)

@@ -134,6 +134,7 @@ class Shelf:
         self.barcode = floor.product()
         self.a, self.b = floor.place("A"), floor.place("B")
         floor.stock(self.barcode, quantity, self.a)
+        floor.date_back(self.barcode)
 
     def at(self, place: str) -> float:
         found = self.floor.on_hand(self.barcode)
