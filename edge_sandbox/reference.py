@@ -65,7 +65,7 @@ and never guessed at, and its neighbours do not wait for it.
 | code | what is wrong |
 | --- | --- |
 {rows}
-| `content_conflict` | The id was used before by the same device for something else: the first one counts. |
+| `content_conflict` | The device used the id before for something else: the first one counts. |
 
 A device that writes on another's topic is stopped by the broker's access list and reaches nobody.
 
