@@ -19,7 +19,6 @@ from tests.model.shift_world import (
     PALLET,
     SHELVES,
     SUPPLIER,
-    Document,
     Place,
     World,
 )
@@ -129,7 +128,11 @@ class People(RuleBasedStateMachine):
             goods = [("P", ""), ("Q", LOTS[0]), ("Q", NEW_LOT)]
             offers = [(SUPPLIER, *what, "") for what in goods if document.left[what[0]]]
         else:
-            offers = self._offers_for(document)
+            offers = [
+                place
+                for place in self.world.offers(packed=None)
+                if document.left[place[1]] and place[0] in SHELVES
+            ]
         if not offers:
             return
         place = offers[pick % len(offers)]
@@ -154,15 +157,6 @@ class People(RuleBasedStateMachine):
         if kind == "pick":
             document.carried[end, place[1], place[2], ""] += quantity
         self._scan(handheld, "transfer.line", gap, **data)
-
-    def _offers_for(self, document: Document) -> list[Place]:
-        # Beside the pallet a scan without its name is ambiguous: Odoo may have reserved it.
-        pallets = {place[:2] for place in self.world.offers(packed=True)}
-        return [
-            place
-            for place in self.world.offers()
-            if document.left[place[1]] and place[0] in SHELVES and place[:2] not in pallets
-        ]
 
     @rule(device=devices, rest=st.sampled_from(("create", "cancel")), gap=gaps)
     def closes_a_transfer(self, device: int, rest: str, gap: int) -> None:

@@ -188,6 +188,48 @@ def test_goods_are_taken_out_of_the_named_pallet(floor: Floor) -> None:
     assert hand[f"{floor.stock_name}/{shelf} PAL-OUT"] == 1
 
 
+def test_a_named_pallet_says_where_the_goods_were(floor: Floor) -> None:
+    screw = floor.product()
+    shelf = floor.place("shelf")
+    floor.stock(screw, 5)
+    delivery = floor.transfer("outgoing", [(screw, 4)])
+    floor.stock(screw, 5, shelf, package="PAL-PLACE")
+
+    results = floor.apply(line(delivery, screw, 4, package="PAL-PLACE"), done(delivery))
+
+    assert statuses(results) == ["applied"] * 2
+    assert floor.on_hand(screw)[f"{floor.stock_name}/{shelf} PAL-PLACE"] == 1
+
+
+def test_a_scan_without_a_package_is_of_what_lies_loose_though_odoo_reserved_the_pallet(
+    floor: Floor,
+) -> None:
+    screw = floor.product()
+    shelf = floor.place("shelf")
+    floor.stock(screw, 6, shelf, package="PAL-BESIDE")
+    delivery = floor.transfer("outgoing", [(screw, 6)])
+    floor.stock(screw, 5, shelf)
+
+    results = floor.apply(line(delivery, screw, 5, source=shelf), done(delivery, "cancel"))
+
+    assert statuses(results) == ["applied"] * 2
+    assert floor.on_hand(screw) == {"Customers": 5, f"{floor.stock_name}/{shelf} PAL-BESIDE": 6}
+
+
+def test_what_is_missing_loose_and_lies_on_a_pallet_is_said(floor: Floor) -> None:
+    screw = floor.product()
+    shelf = floor.place("shelf")
+    floor.stock(screw, 6, shelf, package="PAL-UNNAMED")
+    delivery = floor.transfer("outgoing", [(screw, 6)])
+
+    [recorded, closed] = floor.apply(line(delivery, screw, 5, source=shelf), done(delivery))
+
+    assert recorded.status == "applied"
+    assert closed.code == "insufficient_stock"
+    assert "6 Units in package PAL-UNNAMED" in (closed.message or "")
+    assert floor.on_hand(screw) == {f"{floor.stock_name}/{shelf} PAL-UNNAMED": 6}
+
+
 def test_as_reserved_moves_what_odoo_reserved(floor: Floor) -> None:
     screw = floor.product()
     floor.stock(screw, 7)

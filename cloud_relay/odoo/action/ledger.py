@@ -167,4 +167,30 @@ def refuse_shortage(event, book, place, order, taken):
                 str(when[0])[:19],
             )
         )
-    refuse("insufficient_stock", sentence)
+    refuse("insufficient_stock", sentence + packed_hint(place))
+
+
+def packed_hint(place):
+    # What lies there in packages: whoever took it out of one has to name it.
+    product_id, location_id, lot_id, package_id, owner_id = place
+    if package_id:
+        return ""
+    packed = env["stock.quant"].search(
+        [
+            ("product_id", "=", product_id),
+            ("location_id", "=", location_id),
+            ("lot_id", "=", lot_id or False),
+            ("owner_id", "=", owner_id or False),
+            ("package_id", "!=", False),
+            ("quantity", ">", 0),
+        ],
+        limit=3,
+        order="id",
+    )
+    if not packed:
+        return ""
+    held = []
+    for quant in packed:
+        quantity = amount(quant.quantity, quant.product_id)
+        held.append("%s in package %s" % (quantity, quant.package_id.name))
+    return " Packed there: %s; goods taken out of a package need its name." % ", ".join(held)

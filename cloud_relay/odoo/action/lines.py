@@ -220,7 +220,10 @@ def package_for(plan, name, incoming):
 
 
 def reserved_rows(plan, move, wanted):
-    # What Odoo reserved for this move and the event does not contradict.
+    # What Odoo reserved for this move and the event does not contradict. A scan that names the place and
+    # no package is of what lies loose there, whatever Odoo reserved: a move, a count and a scrap mean it
+    # so too, and what Odoo knows lies loose would depend on what arrived.
+    loose_only = wanted["source"] and not wanted["package"]
     found = []
     for row in plan["rows"]:
         if row["picked"] or row["scanned"] or row["move"] != move or row["quantity"] <= 0:
@@ -230,6 +233,8 @@ def reserved_rows(plan, move, wanted):
         if wanted["lot"] and row["lot"] and row["lot"] != wanted["lot"]:
             continue
         if wanted["package"] and row["package"] != wanted["package"]:
+            continue
+        if loose_only and row["package"]:
             continue
         found.append(row)
     return found
@@ -304,6 +309,8 @@ def plan_line(plan, event):
     lot = lot_for(plan, goods, incoming)
     check_serial(plan, goods, lot, incoming)
     package, result = package_for(plan, goods["package"], incoming)
+    if package and not source and inside_of(package.location_id, moves[0].location_id):
+        source = package.location_id
     wanted = {
         "source": source,
         "destination": destination,
