@@ -188,6 +188,23 @@ def test_goods_are_taken_out_of_the_named_pallet(floor: Floor) -> None:
     assert hand[f"{floor.stock_name}/{shelf} PAL-OUT"] == 1
 
 
+def test_goods_taken_out_of_a_pallet_leave_it_behind_though_odoo_sees_all_of_it_go(
+    floor: Floor,
+) -> None:
+    screw = floor.product()
+    shelf = floor.place("shelf")
+    floor.stock(screw, 3, shelf, package="PAL-EMPTIED")
+    delivery = floor.transfer("outgoing", [(screw, 5)])
+
+    [recorded] = floor.apply(line(delivery, screw, 3, source=shelf, package="PAL-EMPTIED"))
+    floor.stock(screw, 2, shelf)
+    floor.call("stock.picking", "action_assign", ids=[floor.document(delivery)["id"]])
+    [closed] = floor.apply(done(delivery, "cancel"))
+
+    assert statuses([recorded, closed]) == ["applied"] * 2
+    assert floor.on_hand(screw) == {"Customers": 3, f"{floor.stock_name}/{shelf}": 2}
+
+
 def test_a_named_pallet_says_where_the_goods_were(floor: Floor) -> None:
     screw = floor.product()
     shelf = floor.place("shelf")

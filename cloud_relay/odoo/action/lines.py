@@ -47,6 +47,23 @@ def check_unedited(picking, sums):
         )
 
 
+def take_out_of_packages(picking, sums):
+    # When all that Odoo knows to be in a package is on one transfer, it packs the lines into that same
+    # package, at any reservation. Goods that were scanned out of it do not take it along; what a
+    # user packs goes into another one.
+    for line in picking.move_line_ids:
+        if line.id in sums and line.package_id and line.result_package_id == line.package_id:
+            line.write({"result_package_id": False})
+
+
+def scanned_on(picking):
+    # What events recorded on an open document, by move line id; refused when a user changed it.
+    sums = open_sums(picking)
+    check_unedited(picking, sums)
+    take_out_of_packages(picking, sums)
+    return sums
+
+
 def line_row(line, sums):
     # A move line as the plan sees it; quantities in the product's unit.
     return {
@@ -67,8 +84,7 @@ def line_row(line, sums):
 
 def plan_of(picking):
     # What is recorded and reserved on an open document, to be changed and then carried out.
-    sums = open_sums(picking)
-    check_unedited(picking, sums)
+    sums = scanned_on(picking)
     plan = {"picking": picking, "rows": [], "lots": {}, "packages": {}, "effects": []}
     for line in picking.move_line_ids:
         if line.state not in ("done", "cancel"):
