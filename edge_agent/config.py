@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edge_agent.devices.settings import MqttSettings, PrinterSettings, ScaleSettings
+from edge_agent.devices.profiles.library import ProfileLibrary
+from edge_agent.devices.profiles.resolve import configured_devices
+from edge_agent.devices.settings import DeviceSettings, MqttSettings
 from edge_agent.outbox.settings import OutboxSettings
 from edge_contract.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from edge_contract.event import Identifier
@@ -108,8 +110,9 @@ class AgentConfig(_Section):
     site: SiteSettings
     outbox: OutboxSettings = OutboxSettings()
     mqtt: MqttSettings | None = None
-    scales: dict[Identifier, ScaleSettings] = {}
-    printers: dict[Identifier, PrinterSettings] = {}
+    profiles: Path = Path("profiles")
+    """The folder of the site's own profiles."""
+    devices: dict[Identifier, DeviceSettings] = {}
     uplink: UplinkSettings | None = None
     status: StatusSettings = StatusSettings()
     log: LogSettings = LogSettings()
@@ -119,17 +122,16 @@ class AgentConfig(_Section):
     def _names_from_tables(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        data = dict(data)
-        for section in ("scales", "printers"):
-            tables = data.get(section)
-            if isinstance(tables, dict):
-                data[section] = {
-                    name: {"name": name, **table} if isinstance(table, dict) else table
-                    for name, table in tables.items()
-                }
-        return data
+        tables = data.get("devices")
+        if not isinstance(tables, dict):
+            return data
+        named = {
+            name: {"name": name, **table} if isinstance(table, dict) else table
+            for name, table in tables.items()
+        }
+        return {**data, "devices": named}
 
-    @field_validator("scales", "printers")
+    @field_validator("devices")
     @classmethod
     def _one_name(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name, settings in value.items():
@@ -146,12 +148,6 @@ class AgentConfig(_Section):
                 "and name that with password_file"
             )
         return value
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> AgentConfig:
-        if both := sorted(self.scales.keys() & self.printers.keys()):
-            raise ValueError(f"{both[0]} is the name of a scale and of a printer: rename one")
-        return self
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig:
@@ -171,9 +167,15 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig
         text, str(path), AgentConfig, "Correct the file; edge-agent config check tries it."
     )
     credentials = environment.get(CREDENTIALS_VARIABLE)
-    return _anchored(
+    anchored = _anchored(
         config, path.absolute().parent, None if credentials is None else Path(credentials)
     )
+    try:
+        configured_devices(anchored.devices, ProfileLibrary(anchored.profiles))
+    except ConfigurationError as error:
+        lines = "\n".join(f"{path}: {line}" for line in error.message.splitlines())
+        raise ConfigurationError(lines, error.remedy) from error
+    return anchored
 
 
 def example() -> str:

@@ -8,6 +8,8 @@ from edge_agent.config import AgentConfig
 from edge_agent.devices.mqtt import MqttLink
 from edge_agent.devices.presence import DevicePresence, Presence
 from edge_agent.devices.printer import Printer
+from edge_agent.devices.profiles.library import ProfileLibrary
+from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.remembered import RememberedClocks
 from edge_agent.devices.serial_scale import SerialScale
 from edge_agent.report import DeviceReport
@@ -33,10 +35,11 @@ class Floor:
             agent.tell = mqtt.send_feedback
             agent.announce_uplink = mqtt.set_uplink
             agent.links.append(mqtt)
-        for scale in config.scales.values():
-            agent.links.append(SerialScale(scale, agent.append_blocking, clock))
-        for printer in config.printers.values():
-            agent.links.append(Printer(printer, agent.append_blocking, clock))
+        for device in configured_devices(config.devices, ProfileLibrary(config.profiles)):
+            if device.device_class == "scale":
+                agent.links.append(SerialScale(device, agent.append_blocking, clock))
+            elif device.device_class == "printer":
+                agent.links.append(Printer(device, agent.append_blocking, clock))
 
     def devices(self) -> list[DeviceReport]:
         return [_report(device) for device in self._presence.devices(self._clock())]

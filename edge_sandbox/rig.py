@@ -218,7 +218,7 @@ class Agent:
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``options`` are added to the TOML: ``[scales.…]``, ``[printers.…]``, ``[outbox]``.
+        """``options`` are added to the TOML: ``[devices.…]``, ``[outbox]``.
         ``uplink_options`` are added to ``[uplink]``."""
         self.folder, self.site, self.name = folder, site, name
         self.config = folder / "agent.toml"

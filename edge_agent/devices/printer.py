@@ -13,7 +13,8 @@ import time
 
 from edge_agent.devices.holding import Holding, reading_of
 from edge_agent.devices.links import AppendBlocking, Clock, Health, LinkState, Tally
-from edge_agent.devices.settings import PrinterSettings
+from edge_agent.devices.printers.profile import PrinterProfile
+from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.devices.zpl import COMMAND, HostStatusReader, State
 
 _log = logging.getLogger(__name__)
@@ -40,12 +41,13 @@ _REMEDY = {
 class Printer:
     """Polls one ZPL printer; changes become ``printer.state``."""
 
-    def __init__(self, settings: PrinterSettings, append: AppendBlocking, clock: Clock) -> None:
-        self.name = settings.name
-        self._settings = settings
+    def __init__(self, device: ConfiguredDevice, append: AppendBlocking, clock: Clock) -> None:
+        self.name = device.name
+        self._address = device.address.rpartition(":")
+        self._settings = device.profile.printer or PrinterProfile(language="zpl")
         self._clock = clock
         self._stopping = threading.Event()
-        self._tally = Tally(settings.name, "printer", clock)
+        self._tally = Tally(device.name, "printer", clock)
         self._holding = Holding(append, self._tally, self._stopping)
         self._told: tuple[State, tuple[str, ...]] | None = None
         self._thread = threading.Thread(target=self._run, name=f"printer-{self.name}", daemon=True)
@@ -75,7 +77,7 @@ class Printer:
     def _ask(self) -> Seen:
         """One poll: connect, ask, wait for the whole answer."""
         self._tally.count("polls")
-        address = (self._settings.host, self._settings.port)
+        address = (self._address[0].strip("[]"), int(self._address[2]))
         try:
             connection = socket.create_connection(address, self._settings.timeout_s)
         except OSError:

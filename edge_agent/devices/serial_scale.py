@@ -21,7 +21,9 @@ from edge_agent.devices.holding import Holding, reading_of
 from edge_agent.devices.links import AppendBlocking, Clock, Health, LinkState, Tally, full_jitter
 from edge_agent.devices.mt_sics import Lines, ScaleReading, StableWeights, decode
 from edge_agent.devices.presence import state_reading
-from edge_agent.devices.settings import ScaleSettings
+from edge_agent.devices.profiles.parts import SerialLine
+from edge_agent.devices.profiles.resolve import ConfiguredDevice
+from edge_agent.devices.scales.profile import ScaleProfile
 
 _log = logging.getLogger(__name__)
 
@@ -37,20 +39,22 @@ class SerialScale:
 
     def __init__(
         self,
-        settings: ScaleSettings,
+        device: ConfiguredDevice,
         append: AppendBlocking,
         clock: Clock,
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.name = settings.name
-        self._settings = settings
+        self.name = device.name
+        self._port = device.address
+        self._serial = device.profile.serial or SerialLine()
+        self._settings = device.profile.scale or ScaleProfile(protocol="mt-sics")
         self._clock = clock
         self._chance = chance
         self._stopping = threading.Event()
-        self._tally = Tally(settings.name, "scale", clock)
+        self._tally = Tally(device.name, "scale", clock)
         self._holding = Holding(append, self._tally, self._stopping)
-        self._weights = StableWeights(settings.min_change)
+        self._weights = StableWeights(self._settings.min_change)
         self._told: tuple[DeviceStatus, str] | None = None
         """The state that is on record."""
         self._thread = threading.Thread(target=self._run, name=f"scale-{self.name}", daemon=True)
@@ -82,19 +86,19 @@ class SerialScale:
                 self._tally.count("failures")
                 self._tell("fault", "fault", f"The link failed: {error!r}. Report this defect.")
             attempt += 1
-            cap = self._settings.reconnect_max_s
+            cap = self._serial.reopen_max_s
             self._stopping.wait(full_jitter(attempt, self._chance(), base=0.1, cap=cap))
 
     def _open(self) -> serial.SerialBase:
-        settings = self._settings
+        settings = self._serial
         return serial.serial_for_url(
-            settings.port,
+            self._port,
             baudrate=settings.baudrate,
             bytesize=settings.bytesize,
             parity=settings.parity,
             stopbits=settings.stopbits,
             timeout=0.05,
-            write_timeout=settings.reply_timeout_s,
+            write_timeout=self._settings.reply_timeout_s,
             exclusive=True,
         )
 
@@ -103,7 +107,7 @@ class SerialScale:
         lines = Lines()
         silent = 0
         while not self._stopping.is_set():
-            port.write(f"{self._settings.command}\r\n".encode())
+            port.write(f"{self._settings.command or 'SI'}\r\n".encode())
             replies = self._listen(port, lines)
             silent = 0 if replies else silent + 1
             for line in replies:

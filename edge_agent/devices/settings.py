@@ -1,15 +1,13 @@
-"""What a site says about its broker, scales and printers (sections of ``agent.toml``)."""
+"""What a site says about its broker and its devices (sections of ``agent.toml``)."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from edge_contract.event import Identifier
-from edge_contract.scalars import CountedQuantity
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -80,31 +78,27 @@ class MqttSettings(_Settings):
         return self.password.get_secret_value() if self.password else None
 
 
-class ScaleSettings(_Settings):
-    """``[[scale]]``: a scale that speaks MT-SICS on a serial line."""
+class DeviceSettings(_Settings):
+    """``[devices.NAME]``: one scanner, scale or printer, or a fleet with MQTT topics of its own."""
 
     name: Identifier
-    port: Annotated[str, Field(min_length=1)]
-    """``/dev/serial/by-id/…`` survives replugging; a pyserial URL works too."""
-    baudrate: Annotated[int, Field(ge=300, le=1_000_000)] = 9600
-    bytesize: Literal[7, 8] = 8
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
-    command: Literal["S", "SI"] = "SI"
-    """``SI``: the weight now, stable or not. ``S``: wait in the scale for a stable one."""
-    poll_interval_s: Seconds = 0.25
-    reply_timeout_s: Seconds = 1.0
-    min_change: CountedQuantity = Decimal(0)
-    """Report a stable weight when it differs from the last one by more than this (same unit)."""
-    reconnect_max_s: Seconds = 1.0
+    profile: Annotated[str, Field(min_length=1, max_length=100)]
+    """What kind of device it is: a name that ``edge-agent profiles list`` knows."""
+    port: Annotated[str, Field(min_length=1)] | None = None
+    """A serial port. ``/dev/serial/by-id/…`` survives replugging; ``socket://host:port`` and
+    ``rfc2217://host:port`` reach serial device servers."""
+    host: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+    """Name or address on the network, with ``:port`` when it is not the profile's."""
+    topic: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """MQTT filter in place of the profile's; ``{device}`` captures a level."""
+    station: Identifier | None = None
+    """The bench it stands on: a scan and a weight of one station belong together."""
+    override: dict[str, Any] = {}
+    """Tables of the profile that are otherwise here, as ``override.serial.baudrate = 4800``."""
 
-
-class PrinterSettings(_Settings):
-    """``[[printer]]``: a ZPL label printer with a raw TCP port."""
-
-    name: Identifier
-    host: Annotated[str, Field(min_length=1, max_length=253)]
-    port: Port = 9100
-    poll_interval_s: Seconds = 5.0
-    timeout_s: Seconds = 3.0
-    """Silence for this long is a fault: a printer with its media out does not answer ``~HS``."""
+    @model_validator(mode="after")
+    def _one_place(self) -> DeviceSettings:
+        given = [key for key in ("port", "host", "topic") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} exclude each other: a device has one line")
+        return self

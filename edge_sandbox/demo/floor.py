@@ -40,9 +40,11 @@ class Floor:
     def agent_options(self) -> str:
         """Their sections of ``agent.toml``."""
         return (
-            f'[scales.{SCALE}]\nport = "{self.scale.port}"\npoll_interval_s = 0.1\n\n'
-            f'[printers.{PRINTER}]\nhost = "{self.printer.host}"\nport = {self.printer.port}\n'
-            "poll_interval_s = 1\ntimeout_s = 1\n"
+            f'[devices.{SCALE}]\nprofile = "mt-sics"\nport = "{self.scale.port}"\n'
+            "override.scale.poll_interval_s = 0.1\n\n"
+            f'[devices.{PRINTER}]\nprofile = "zebra-zpl"\n'
+            f'host = "{self.printer.host}:{self.printer.port}"\n'
+            "override.printer = { poll_interval_s = 1, timeout_s = 1 }\n"
         )
 
     def before_scan(self, step: Step) -> None:

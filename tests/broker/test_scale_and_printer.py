@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 
 from edge_agent.devices.printer import Printer
+from edge_agent.devices.profiles.library import ProfileLibrary
+from edge_agent.devices.profiles.resolve import ConfiguredDevice, configured_devices
 from edge_agent.devices.serial_scale import SerialScale
-from edge_agent.devices.settings import PrinterSettings, ScaleSettings
+from edge_agent.devices.settings import DeviceSettings
 from edge_agent.devices.simulate.printer import SimulatedPrinter
 from edge_agent.devices.simulate.scale import SimulatedScale
 from edge_agent.outbox.port import IntakeRefused
+
+
+def configured(profile: str, **fields: Any) -> ConfiguredDevice:
+    settings = DeviceSettings(name=f"{profile}-1", profile=profile, **fields)
+    [device] = configured_devices({settings.name: settings}, ProfileLibrary())
+    return device
 
 
 @pytest.fixture
@@ -31,10 +39,12 @@ def printer() -> Iterator[SimulatedPrinter]:
 
 @pytest.fixture
 def scale_link(scale: SimulatedScale, outbox: Any, now: Any) -> Iterator[SerialScale]:
-    settings = ScaleSettings(
-        name="scale-1", port=scale.port, poll_interval_s=0.02, reply_timeout_s=0.2
+    device = configured(
+        "mt-sics",
+        port=scale.port,
+        override={"scale": {"poll_interval_s": 0.02, "reply_timeout_s": 0.2}},
     )
-    link = SerialScale(settings, outbox.append_blocking, now)
+    link = SerialScale(device, outbox.append_blocking, now)
     link.start()
     yield link
     link.stop()
@@ -42,10 +52,12 @@ def scale_link(scale: SimulatedScale, outbox: Any, now: Any) -> Iterator[SerialS
 
 @pytest.fixture
 def printer_link(printer: SimulatedPrinter, outbox: Any, now: Any) -> Iterator[Printer]:
-    settings = PrinterSettings(
-        name="printer-1", host=printer.host, port=printer.port, poll_interval_s=0.02, timeout_s=0.3
+    device = configured(
+        "zebra-zpl",
+        host=f"{printer.host}:{printer.port}",
+        override={"printer": {"poll_interval_s": 0.02, "timeout_s": 0.3}},
     )
-    link = Printer(settings, outbox.append_blocking, now)
+    link = Printer(device, outbox.append_blocking, now)
     link.start()
     yield link
     link.stop()

@@ -39,13 +39,14 @@ agent = "bench"
 [outbox]
 path = "outbox.db"
 min_free_bytes = 1048576
-[scales.scale-1]
+[devices.scale-1]
+profile = "mt-sics"
 port = "{scale.port}"
-poll_interval_s = 0.05
-[printers.zebra-1]
-host = "{printer.host}"
-port = {printer.port}
-poll_interval_s = 0.1
+override.scale.poll_interval_s = 0.05
+[devices.zebra-1]
+profile = "zebra-zpl"
+host = "{printer.host}:{printer.port}"
+override.printer.poll_interval_s = 0.1
 [status]
 socket = "agent.sock"
 """

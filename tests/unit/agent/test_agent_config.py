@@ -25,10 +25,12 @@ password_file = "secrets/mqtt"
 url = "https://relay.example.com/edge/"
 token_file = "relay-token"
 
-[scales.bench-1]
+[devices.bench-1]
+profile = "mt-sics"
 port = "/dev/ttyUSB0"
 
-[printers.zebra-1]
+[devices.zebra-1]
+profile = "zebra-zpl"
 host = "192.0.2.10"
 """
 
@@ -53,8 +55,9 @@ def test_a_good_file_is_taken_with_paths_relative_to_it(tmp_path: Path) -> None:
     assert config.uplink.token_file == tmp_path / "relay-token"
     assert config.mqtt is not None
     assert config.mqtt.password_file == tmp_path / "secrets/mqtt"
-    assert config.scales["bench-1"].name == "bench-1"
-    assert config.printers["zebra-1"].name == "zebra-1"
+    assert config.devices["bench-1"].name == "bench-1"
+    assert config.devices["zebra-1"].profile == "zebra-zpl"
+    assert config.profiles == tmp_path / "profiles"
     assert config.outbox.path == Path("/var/lib/warehouse-edge/outbox.db")
 
 
@@ -86,14 +89,14 @@ def test_the_example_is_a_good_file(tmp_path: Path) -> None:
 
 
 def test_every_default_the_example_shows_is_the_default(tmp_path: Path) -> None:
+    before, _, after = example().partition("# [devices.bench-1]")
+    without_devices = before + after[after.index("[status]") :]
     text = "\n".join(
         line.removeprefix("# ") if " = " in line and not line.startswith("# [") else line
-        for line in example().splitlines()
+        for line in without_devices.splitlines()
         if "password_file" not in line and "tls" not in line and "username" not in line
     )
-    text = text.replace("# ca_file", "#ca_file").replace('port = "/dev', '#port = "/dev')
-    kept = [line for line in text.splitlines() if not line.startswith(("baudrate", 'host = "192'))]
-    shown = load(written(tmp_path, "\n".join(kept).replace("port = 9100", "")), {})
+    shown = load(written(tmp_path, text.replace("# ca_file", "#ca_file")), {})
     plain = load(written(tmp_path, example()), {})
     assert shown.outbox == plain.outbox
     assert shown.status == plain.status
@@ -122,9 +125,15 @@ def test_every_default_the_example_shows_is_the_default(tmp_path: Path) -> None:
         (
             'port = "/dev/ttyUSB0"',
             'prot = "/dev/ttyUSB0"',
-            "agent.toml:16: scales.bench-1.prot is unknown; did you mean port?",
+            "agent.toml:17: devices.bench-1.prot is unknown; did you mean port?",
         ),
-        ("[printers.zebra-1]", "[printers.bench-1]", "bench-1 is the name of a scale and of"),
+        ('"zebra-zpl"', '"zebra-zlp"', "devices.zebra-1: There is no profile 'zebra-zlp'; did you"),
+        ('port = "/dev/ttyUSB0"', "", "devices.bench-1: needs port or host: where the device is."),
+        (
+            'port = "/dev/ttyUSB0"',
+            'port = "/dev/ttyUSB0"\noverride.serial.parity = "X"',
+            "devices.bench-1: override.serial.parity: Input should be 'N', 'E', 'O'",
+        ),
         ('host = "192.0.2.10"', 'host = "192.0.2.10"\nname = "x"', "another name: remove it"),
         ('name = "dc1"', "name = ", "agent.toml:3: not TOML: "),
     ],

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from edge_agent.devices.buffered import BufferedClient, BufferedSocket
 from edge_agent.devices.feedback import Outgoing, answer, refusal, stored_payload
 from edge_agent.devices.links import full_jitter
-from edge_agent.devices.settings import MqttSettings, ScaleSettings
+from edge_agent.devices.settings import DeviceSettings, MqttSettings
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import Feedback
@@ -147,9 +147,11 @@ def test_the_password_is_the_first_line_of_its_file_and_never_shown(tmp_path: An
     assert "s3cret" not in repr(shown)
 
 
-def test_a_scale_needs_a_name_that_can_be_a_topic() -> None:
+def test_a_device_needs_a_name_that_can_be_a_topic() -> None:
     with pytest.raises(ValidationError, match="name"):
-        ScaleSettings.model_validate({"name": "Scale 1", "port": "/dev/ttyUSB0"})
+        DeviceSettings.model_validate(
+            {"name": "Scale 1", "profile": "mt-sics", "port": "/dev/ttyUSB0"}
+        )
 
 
 def test_full_jitter_stays_below_its_growing_bound() -> None:

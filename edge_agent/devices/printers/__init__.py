@@ -1,0 +1,1 @@
+"""Printers: what they answer and push (pure), their state over time, and the links."""

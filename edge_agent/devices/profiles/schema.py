@@ -1,0 +1,55 @@
+"""The shape of a profile: a device class, its lines, and how it is understood."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edge_agent.devices.printers.profile import PrinterProfile
+from edge_agent.devices.profiles.parts import Discovery, Part, SerialLine, TcpLine
+from edge_agent.devices.scales.profile import ScaleProfile
+from edge_agent.devices.scanners.profile import ScannerProfile
+
+DeviceClass = Literal["scale", "scanner", "printer"]
+
+
+class MqttTopic(Part):
+    """``[mqtt]``: where devices publish that have topics of their own."""
+
+    topic: Annotated[str, Field(min_length=1, max_length=500)]
+    """An MQTT filter whose levels may capture, as ``zebra/{device}/tags`` or ``fx/+/{device}/#``.
+    Without ``{device}`` all of it comes from one device, named as the section."""
+
+
+class Profile(Part):
+    """One kind of device. Exactly one of ``scale``, ``scanner`` and ``printer`` is there."""
+
+    title: Annotated[str, Field(min_length=1, max_length=100)]
+    """For people: maker and models."""
+    notes: str = ""
+    """What to set on the device, and what is odd about it."""
+    source: str = ""
+    """The manual this was made from."""
+    serial: SerialLine | None = None
+    tcp: TcpLine | None = None
+    mqtt: MqttTopic | None = None
+    scale: ScaleProfile | None = None
+    scanner: ScannerProfile | None = None
+    printer: PrinterProfile | None = None
+    discovery: Discovery = Discovery()
+
+    @model_validator(mode="after")
+    def _is_something(self) -> Profile:
+        kinds = [name for name in ("scale", "scanner", "printer") if getattr(self, name)]
+        if len(kinds) != 1:
+            raise ValueError("a profile has exactly one of [scale], [scanner] and [printer]")
+        if not (self.serial or self.tcp or self.mqtt):
+            raise ValueError("a profile has at least one of [serial], [tcp] and [mqtt]")
+        if self.mqtt and not self.scanner:
+            raise ValueError("[mqtt] is for scanners and readers: scales and printers have a line")
+        return self
+
+    @property
+    def device_class(self) -> DeviceClass:
+        return "scale" if self.scale else "scanner" if self.scanner else "printer"
