@@ -16,11 +16,11 @@ from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.settings import DeviceSettings, MqttSettings
 from edge_agent.outbox.settings import OutboxSettings
+from edge_agent.places import DEFAULT_PATH as DEFAULT_PATH
 from edge_contract.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from edge_contract.event import Identifier
 from edge_contract.toml_errors import ConfigurationError, parse_toml
 
-DEFAULT_PATH = Path("/etc/warehouse-edge/agent.toml")
 #: systemd puts the secrets of ``LoadCredential=`` into this directory.
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 

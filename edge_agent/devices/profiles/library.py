@@ -6,17 +6,21 @@ site's own ones: a new name is a new profile, a known name replaces the one that
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from importlib.resources import files
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from edge_agent.devices.profiles.schema import Profile
+from edge_agent.places import DEFAULT_PATH
 from edge_contract.toml_errors import ConfigurationError, parse_toml
 
+_SHIPPED = Path(__file__).parent
+#: What a profile may be called: it stands in configurations and commands.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _REMEDY = (
     "edge-agent profiles check FILE tries it; edge-agent profiles show NAME prints a good one."
 )
@@ -36,37 +40,76 @@ class ProfileLibrary:
 
     def names(self) -> dict[str, str]:
         """Every name with where it comes from: ``shipped``, or the path of the site's own file."""
-        found = {
-            entry.name.removesuffix(".toml"): "shipped"
-            for entry in files(__package__).iterdir()
-            if entry.name.endswith(".toml")
-        }
+        found = {path.stem: "shipped" for path in _SHIPPED.glob("*.toml")}
         if self._folder is not None and self._folder.is_dir():
-            found |= {path.stem: str(path) for path in sorted(self._folder.glob("*.toml"))}
+            found |= {path.stem: str(path) for path in self._folder.glob("*.toml")}
         return dict(sorted(found.items()))
 
     def text(self, name: str) -> tuple[str, str]:
         """The text of a profile and the name of its file. Raises ``ConfigurationError``."""
         source = self.names().get(name)
         if source is None:
-            alike = difflib.get_close_matches(name, self.names(), n=1)
-            meant = f"; did you mean {alike[0]}?" if alike else "."
             raise ConfigurationError(
-                f"There is no profile {name!r}{meant}",
+                f"There is no profile {name!r}{meant(name, self.names())}",
                 "edge-agent profiles list shows those there are.",
             )
-        if source == "shipped":
-            entry = files(__package__).joinpath(f"{name}.toml")
-            return entry.read_text(encoding="utf-8"), f"{name}.toml"
-        try:
-            return Path(source).read_text(encoding="utf-8"), source
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise ConfigurationError(f"The profile {source} cannot be read: {why}.") from error
+        path = _SHIPPED / f"{name}.toml" if source == "shipped" else Path(source)
+        return read_profile_text(path), f"{name}.toml" if source == "shipped" else source
 
     def get(self, name: str) -> Profile:
         """The profile of that name. Raises ``ConfigurationError``."""
         return parse_profile(*self.text(name))
+
+
+def site_folder(config: Path) -> Path:
+    """The folder of the site's own profiles, by its configuration file.
+
+    Of the file only this one key counts: the commands that help with profiles must work while the
+    rest of it is wrong, or not written yet. Raises ``ConfigurationError`` when somebody names a
+    file that is not there.
+    """
+    if config != DEFAULT_PATH and not config.exists():
+        raise ConfigurationError(
+            f"There is no configuration {config}.",
+            "Name the agent's file with --config, or leave it out.",
+        )
+    try:
+        named = tomllib.loads(config.read_text(encoding="utf-8")).get("profiles")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        named = None
+    return config.absolute().parent / (named if isinstance(named, str) else "profiles")
+
+
+def check_name(name: str) -> str:
+    """What is wrong with the name of a profile, in a sentence; empty when it is a good one."""
+    if _NAME.fullmatch(name):
+        return ""
+    return (
+        f"{name[:80]!r} cannot name a profile: rename the file to lower-case letters, digits, "
+        "'.', '_' and '-', as acme-3000.toml."
+    )
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a profile of that name comes with the agent."""
+    return bool(_NAME.fullmatch(name)) and (_SHIPPED / f"{name}.toml").is_file()
+
+
+def read_profile_text(path: Path) -> str:
+    """The text of a profile's file. Raises ``ConfigurationError``."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"The profile {path} cannot be read: {why}.") from error
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: ``; did you mean mt-sics?`` or a full stop."""
+    import difflib  # slow to load, and needed for mistakes only
+
+    alike = difflib.get_close_matches(name.lower(), list(known), n=2)
+    return f"; did you mean {' or '.join(alike)}?" if alike else "."
 
 
 def overridden(profile: Profile, changes: Mapping[str, Any]) -> Profile:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edge_agent.devices.escapes import unescaped
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -50,4 +53,29 @@ class Discovery(Part):
     """What may be sent to a port that this profile claims, with escapes: ``"W\\r"``. Only with the
     consent of whoever runs the discovery."""
     answers: str | None = None
-    """Regular expression of a good answer to the probe."""
+    """Regular expression that is found in a good answer to the probe (bytes read as Latin-1)."""
+
+    @field_validator("probe")
+    @classmethod
+    def _is_bytes(cls, value: str | None) -> str | None:
+        if value is not None and not unescaped(value):
+            raise ValueError("sends nothing: remove it")
+        return value
+
+    @field_validator("answers")
+    @classmethod
+    def _is_expression(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"is no regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _question_and_answer(self) -> Discovery:
+        if (self.probe is None) != (self.answers is None):
+            raise ValueError(
+                "probe and answers go together: what is sent, and what a good reply is"
+            )
+        return self

@@ -53,3 +53,22 @@ class Profile(Part):
     @property
     def device_class(self) -> DeviceClass:
         return "scale" if self.scale else "scanner" if self.scanner else "printer"
+
+    @property
+    def transports(self) -> list[Literal["serial", "tcp", "mqtt"]]:
+        """The lines it may have."""
+        lines: dict[Literal["serial", "tcp", "mqtt"], Part | None] = {
+            "serial": self.serial,
+            "tcp": self.tcp,
+            "mqtt": self.mqtt,
+        }
+        return [name for name, line in lines.items() if line is not None]
+
+    @property
+    def speaks(self) -> str:
+        """The protocol, language or format of what it says."""
+        if self.scale is not None:
+            return self.scale.protocol
+        if self.printer is not None:
+            return self.printer.language
+        return self.scanner.format if self.scanner is not None else ""
