@@ -8,6 +8,7 @@ otherwise). A barcode that is not clearly GS1 gives ``None``: a location label `
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -18,12 +19,10 @@ from biip.gs1_element_strings import GS1ElementString
 from biip.gtin import Gtin
 from pydantic import ValidationError
 
+from edge_agent.devices.gs1_checks import check_digit_fits
+from edge_agent.devices.gs1_elements import ELEMENT_SYMBOLS, GROUP_SEPARATOR
 from edge_contract.gs1 import Gs1
 
-GROUP_SEPARATOR = "\x1d"
-
-#: AIM symbology identifiers whose data is a GS1 element string (General Specifications 5.1.2).
-_GS1_SYMBOLS = frozenset({"]C1", "]e0", "]e1", "]e2", "]d2", "]Q3", "]J1"})
 #: AIM symbology identifiers of EAN and UPC symbols: the data is a GTIN.
 _GTIN_SYMBOLS = frozenset({"]E0", "]E4", "]I1"})
 #: Characters of elements with a predefined length, identifier included, by its first two digits.
@@ -48,18 +47,23 @@ _ATTRIBUTES = frozenset({"10", "11", "13", "15", "17", "21", "30", "37"})
 _ITEM_KEYS = frozenset({"00", "01", "02", "03", "8006", "8026"})
 
 
-def read_gs1(barcode: str) -> Gs1 | None:
-    """What ``barcode`` says, or ``None`` when it is not GS1. Never raises."""
+def read_gs1(barcode: str, symbology: str | None = None) -> Gs1 | None:
+    """What ``barcode`` says, or ``None`` when it is not GS1. Never raises.
+
+    ``symbology``: its AIM identifier, where the barcode does not begin with it.
+    """
     symbol, text = (barcode[:3], barcode[3:]) if barcode.startswith("]") else ("", barcode)
+    if not symbol and symbology is not None and symbology.startswith("]"):
+        symbol = symbology
     if symbol in _GTIN_SYMBOLS:
-        return _plain_gtin(text)
+        return _plain_gtin(_upc_a(text) if symbol == "]E0" and len(text) == 8 else text)
     if text[:8].lower().startswith(("http://", "https://")):
         return _digital_link(text)
-    if symbol not in _GS1_SYMBOLS and (symbol or not _looks_like_elements(text)):
+    if symbol not in ELEMENT_SYMBOLS and (symbol or not _looks_like_elements(text)):
         return None
     elements, warnings = _elements(text)
     # Without the symbology identifier only a complete reading counts: else it is some other text.
-    if not elements or (warnings and symbol not in _GS1_SYMBOLS):
+    if not elements or (warnings and symbol not in ELEMENT_SYMBOLS):
         return None
     return _resolve(elements, warnings)
 
@@ -72,6 +76,23 @@ def _plain_gtin(text: str) -> Gs1 | None:
     except ParseError:
         return Gs1(gtin=text.zfill(14), warnings=(f"the check digit of {text} is wrong",))
     return Gs1(gtin=text.zfill(14))
+
+
+def _upc_a(text: str) -> str:
+    """UPC-E as some scanners send it, eight digits, at its full length (5.2.4.1)."""
+    if not re.fullmatch("[01][0-9]{7}", text):
+        return text
+    system, six, check = text[0], text[1:7], text[7]
+    last = six[5]
+    if last in "012":
+        middle = six[:2] + last + "0000" + six[2:5]
+    elif last == "3":
+        middle = six[:3] + "00000" + six[3:5]
+    elif last == "4":
+        middle = six[:4] + "00000" + six[4]
+    else:
+        middle = six[:5] + "0000" + last
+    return system + middle + check
 
 
 def _digital_link(uri: str) -> Gs1 | None:
@@ -96,13 +117,7 @@ def _looks_like_elements(text: str) -> bool:
     if length is None or len(text) < 2 + length:
         return False
     key = text[2 : 2 + length]
-    return key.isascii() and key.isdigit() and _check_digit_fits(key)
-
-
-def _check_digit_fits(digits: str) -> bool:
-    """The GS1 check digit: weights 3 and 1 from the right, General Specifications 7.9."""
-    total = sum(int(d) * (1 if i % 2 == 0 else 3) for i, d in enumerate(reversed(digits)))
-    return total % 10 == 0
+    return key.isascii() and key.isdigit() and check_digit_fits(key)
 
 
 def _elements(text: str) -> tuple[list[GS1ElementString], list[str]]:

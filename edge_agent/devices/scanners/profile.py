@@ -76,8 +76,16 @@ class Framing(Part):
             raise ValueError("nothing ends a read: set end, idle_flush_s or length")
         if self.start_required and not self.start:
             raise ValueError("start_required needs start")
-        if set(self.start) & set(self.end):
-            raise ValueError("the same bytes cannot both start and end a read")
+        if self.length and not self.start:
+            raise ValueError("length needs start, or nobody knows where the length stands")
+        for one in (*self.start, *self.end):
+            for other in (*self.start, *self.end):
+                longer_end = one in self.end and other in self.end and other.startswith(one)
+                if one is not other and one in other and not (longer_end and other != one):
+                    raise ValueError(
+                        f"{one!r} stands in {other!r}: which of them is meant would depend on how "
+                        "the bytes arrive"
+                    )
         return self
 
 
@@ -92,9 +100,11 @@ class Reads(Part):
     id: Sources = ()
     sequence: Sources = ()
     antenna: Sources = ()
-    extras: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Sources] = {}
+    extras: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Sources] = Field(
+        default_factory=dict
+    )
     """Whatever else is worth showing, by a name of your own."""
-    only: dict[Annotated[str, BeforeValidator(_source)], Texts] = {}
+    only: dict[Annotated[str, BeforeValidator(_source)], Texts] = Field(default_factory=dict)
     """Take only reads in which this place has one of these values."""
     time_format: str = "iso"
     """``iso``, ``epoch-s``, ``epoch-ms``, ``epoch-us``, ``epoch-ns``, or a strptime pattern."""
@@ -161,7 +171,7 @@ class ScannerProfile(Part):
     """The AIM symbology identifier (``]C1``) before the data."""
     code_id: Literal["none", "prefix", "suffix"] = "none"
     """Where the maker's own code identifier stands that ``code_ids`` explains."""
-    code_ids: dict[ByteText, str] = {}
+    code_ids: dict[ByteText, str] = Field(default_factory=dict)
     """The maker's code identifiers: AIM identifier of each, empty when it has none."""
     group_separators: Texts = ()
     """What stands for the GS1 group separator. One of several characters (``{GS}``) always does;
@@ -172,7 +182,7 @@ class ScannerProfile(Part):
     """Regular expressions of what is no read at all, such as an answer to a command."""
     duplicate_window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """The same data again within so long is one read. A label that stays in view stays one."""
-    symbologies: dict[str, str] = {}
+    symbologies: dict[str, str] = Field(default_factory=dict)
     """What the device calls a symbology: its AIM identifier, where the agent does not know it."""
     max_reads: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     """Most reads of one payload."""

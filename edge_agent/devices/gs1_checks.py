@@ -1,0 +1,85 @@
+"""What GS1 asks of a value beyond its pattern: check digits, dates, pieces. Pure.
+
+Sources: GS1 General Specifications 7.9 (check digits) and 3 (the identifiers).
+"""
+
+from __future__ import annotations
+
+import calendar
+
+#: Digits at the beginning of a value that end in a check digit.
+_CHECKED = {
+    "00": 18,
+    "01": 14,
+    "02": 14,
+    "03": 14,
+    "253": 13,
+    "255": 13,
+    "402": 17,
+    **{str(ai): 13 for ai in range(410, 418)},
+    "8003": 14,
+    "8006": 14,
+    "8026": 14,
+    "8017": 18,
+    "8018": 18,
+}
+#: Dates YYMMDD: whether the day may be 00 (the whole month).
+_DATES = {
+    "11": True,
+    "12": True,
+    "13": True,
+    "15": True,
+    "16": True,
+    "17": True,
+    "4324": True,
+    "4325": True,
+    "4326": False,
+    "7003": False,
+    "7006": False,
+    "7007": False,
+    "7011": False,
+    "8008": False,
+}
+#: Identifiers whose keys begin with a GS1 company prefix of at least four digits.
+_PREFIXED = frozenset({"401", "8004", "8010", "8013"})
+
+
+def check_digit_fits(digits: str) -> bool:
+    """The GS1 check digit: weights 3 and 1 from the right, General Specifications 7.9."""
+    total = sum(int(d) * (1 if i % 2 == 0 else 3) for i, d in enumerate(reversed(digits)))
+    return total % 10 == 0
+
+
+def fault_in(ai: str, value: str) -> str | None:
+    """What is wrong with a value that fits the pattern of its identifier, or ``None``."""
+    checked = _CHECKED.get(ai)
+    if checked and not check_digit_fits(value[:checked]):
+        return f"the check digit of ({ai}) {value} is wrong"
+    if ai in _DATES and not _dates_fit(ai, value):
+        return f"({ai}) {value} is no date"
+    if ai in {"7250", "7251"} and not _day_fits(value[2:8], whole_month=ai == "7250"):
+        return f"({ai}) {value} is no date"
+    if ai in {"8006", "8026"} and not 0 < int(value[14:16]) <= int(value[16:18]):
+        return f"({ai}) {value} names no piece of its total"
+    if ai in _PREFIXED and not value[:4].isdigit():
+        return f"({ai}) {value} begins with no company prefix"
+    return None
+
+
+def _dates_fit(ai: str, value: str) -> bool:
+    first, rest = value[:6], value[6:]
+    if not _day_fits(first, whole_month=_DATES[ai]):
+        return False
+    if ai == "7007":
+        return not rest or _day_fits(rest, whole_month=False)
+    if ai in {"4324", "4325"} and rest == "9999":
+        return True
+    hours_etc = [int(rest[at : at + 2]) for at in range(0, len(rest), 2)]
+    return all(part < limit for part, limit in zip(hours_etc, (24, 60, 60), strict=False))
+
+
+def _day_fits(text: str, *, whole_month: bool) -> bool:
+    year, month, day = 2000 + int(text[:2]), int(text[2:4]), int(text[4:6])
+    if not 1 <= month <= 12:
+        return False
+    return (day == 0 and whole_month) or 1 <= day <= calendar.monthrange(year, month)[1]
