@@ -11,6 +11,7 @@ from uuid import UUID
 
 from edge_agent.agent import Agent
 from edge_agent.clock import Clock, Monotonic
+from edge_agent.device_reports import class_reports, device_counters
 from edge_agent.outbox.port import Quarantined, Row
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.report import (
@@ -69,6 +70,7 @@ class Answers:
         agent = self._agent
         lag = await agent.outbox.lag()
         now = self._clock()
+        devices = tuple(agent.devices())
         age = None if lag.oldest_unrelayed is None else (now - lag.oldest_unrelayed).total_seconds()
         return Report(
             version=agent.identity.version,
@@ -94,7 +96,8 @@ class Answers:
                 disk_free=_free(self._outbox.path.parent),
                 disk_least=self._outbox.min_free_bytes,
             ),
-            devices=tuple(agent.devices()),
+            devices=devices,
+            classes=class_reports(devices),
             links=tuple(
                 LinkReport(
                     name=state.name,
@@ -112,7 +115,9 @@ class Answers:
                 last_step_s=agent.clock_watch.last_step_s,
                 relay_offset_ms=agent.clock_watch.relay_offset_ms,
             ),
-            counters=await agent.all_counters(),
+            counters=dict(
+                sorted({**await agent.all_counters(), **device_counters(devices)}.items())
+            ),
         )
 
     async def _uplink(self) -> UplinkReport | None:

@@ -59,14 +59,42 @@ class OutboxReport(_Model):
 
 class DeviceReport(_Model):
     name: str
+    device_class: str = "handheld"
+    """``handheld`` for what speaks the contract by itself, else the class of its profile."""
+    profile: str = ""
+    fleet: str = ""
+    """The section of ``[devices]`` whose topics it publishes on."""
+    transport: Literal["serial", "tcp", "mqtt"] = "mqtt"
+    address: str = ""
+    station: str | None = None
+    state: Literal["online", "offline", "fault", "seen", "unknown"] = "unknown"
+    """``seen``: it was heard and says nothing of itself."""
     online: bool
+    detail: str = ""
+    """A sentence when something is wrong."""
+    boot: int | None = None
+    """How often it started, by its own count."""
     last_seen: datetime | None = None
     missing: int = 0
     """Sequence numbers of the device that never arrived."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """First and last of each run of them, oldest first."""
     clock_offset_ms: int | None = None
     clock_uncertainty_ms: int | None = None
     at_risk: bool = False
     """It forgets an event without waiting for our acknowledgement."""
+
+
+class ClassReport(_Model):
+    """How many devices of one class there are, and how."""
+
+    devices: int = 0
+    online: int = 0
+    offline: int = 0
+    fault: int = 0
+    seen: int = 0
+    unknown: int = 0
+    missing: int = 0
 
 
 class LinkReport(_Model):
@@ -96,6 +124,8 @@ class Report(_Model):
     uplink: UplinkReport | None
     outbox: OutboxReport
     devices: tuple[DeviceReport, ...]
+    classes: dict[str, ClassReport] = {}
+    """Devices by class."""
     links: tuple[LinkReport, ...]
     broker: tuple[str, ...] = ()
     """What is wrong with the broker's configuration."""

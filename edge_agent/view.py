@@ -15,6 +15,8 @@ from rich.text import Text
 from edge_agent.report import DeviceReport, Report, TroubleReport
 
 _MIB = 1024 * 1024
+#: Gaps of one device that are named; ``--json`` has all.
+_MOST_GAPS = 3
 
 
 def status_view(report: Report) -> RenderableType:
@@ -53,13 +55,26 @@ def _complaints(report: Report) -> Iterable[str]:
         for link in report.links
         if link.health in ("down", "fault", "refused", "stopped")
     )
-    if at_risk := [device.name for device in report.devices if device.at_risk]:
+    # A reader with topics of its own can do no better: what it risks is in its guide.
+    at_risk = [device.name for device in report.devices if device.at_risk and not device.profile]
+    if at_risk:
         yield f"Forget events without waiting for our answer: {', '.join(at_risk)}."
     if report.outbox.damaged:
         yield f"{report.outbox.damaged} row(s) of the outbox changed on disk: check the disk."
     offset = report.clock.relay_offset_ms
     if offset is not None and abs(offset) > 5000:
         yield f"This host's clock is {offset / 1000:+.0f} s from the relay's: check its NTP."
+
+
+def _missing(device: DeviceReport) -> str:
+    """How many of its numbers never came, and which: the newest gaps."""
+    if not device.gaps:
+        return ""
+    shown = [
+        str(first) if first == last else f"{first}..{last}"
+        for first, last in device.gaps[-_MOST_GAPS:]
+    ]
+    return f"{device.missing}: " + ", ".join(["…"] * (len(device.gaps) > _MOST_GAPS) + shown)
 
 
 def _sentence(trouble: TroubleReport) -> str:
@@ -101,21 +116,33 @@ def _links(report: Report) -> Table:
 
 
 def _devices(devices: Iterable[DeviceReport], now: datetime) -> Table:
-    table = Table("device", "state", "seen", "missing", "clock", box=None, header_style="dim")
+    table = Table(
+        *("device", "class", "profile", "station", "state", "seen", "missing", "clock"),
+        box=None,
+        header_style="dim",
+    )
     for device in devices:
-        clock = "not measured"
+        clock = "not measured" if device.transport == "mqtt" else ""
         if device.clock_offset_ms is not None:
             clock = f"{device.clock_offset_ms / 1000:+.1f} s"
             if device.clock_uncertainty_ms is not None:
                 clock += f" ± {device.clock_uncertainty_ms / 1000:.1f}"
         table.add_row(
             device.name,
-            ("online" if device.online else "offline") + (" (at risk)" if device.at_risk else ""),
+            device.device_class,
+            device.profile,
+            device.station or "",
+            _state(device),
             "" if device.last_seen is None else _ago(device.last_seen, now),
-            str(device.missing or ""),
+            _missing(device),
             clock,
         )
     return table
+
+
+def _state(device: DeviceReport) -> str:
+    boot = "" if device.boot is None else f", boot {device.boot}"
+    return device.state + boot + (" (at risk)" if device.at_risk else "")
 
 
 def rows_view(rows: Iterable[Mapping[str, Any]]) -> Table:

@@ -26,6 +26,7 @@ COMPLAINTS: dict[str, str] = {
     "bad_value": "A field has the wrong type or a value that is not allowed.",
     "implausible_time": "The time makes no sense, even after correcting the device's clock.",
     "bad_device": "The device's name in the topic is not allowed.",
+    "unclaimed_topic": "It came on a topic that no section of `[devices]` takes.",
     "bad_status": "The status of the device cannot be read.",
     "agent_fault": "The agent failed while it read the payload: a defect to report.",
 }

@@ -95,13 +95,18 @@ def read_event(
         event = event.model_copy(update={"id": _derived_id(device, payload)})
     clock = clock_of(device, event.time, arrived)
     occurred = clock.corrected(event.time) if clock else event.time
-    if arrived >= _AGENT_CLOCK_PLAUSIBLE and not (
-        arrived - max_age <= occurred <= arrived + FUTURE_TOLERANCE
-    ):
+    if not is_plausible(occurred, arrived, max_age):
         return unreadable("implausible_time", _implausible(event.time, clock, arrived))
     if clock is None:
         return Reading(device, event, arrived)
     return Reading(device, event, arrived, clock.offset_ms, clock.uncertainty_ms)
+
+
+def is_plausible(occurred: datetime, arrived: datetime, max_age: timedelta) -> bool:
+    """Whether something can have happened then, by the agent's clock as far as that is right."""
+    if arrived < _AGENT_CLOCK_PLAUSIBLE:
+        return True
+    return arrived - max_age <= occurred <= arrived + FUTURE_TOLERANCE
 
 
 def _validated(payload: bytes) -> DeviceEvent:

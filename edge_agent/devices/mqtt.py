@@ -3,7 +3,7 @@
 The way of a burst, measured to be both the safest and the fastest (facts on durability):
 
 1. read what the socket has, up to a bound;
-2. hand it to the outbox and wait for the one commit;
+2. hand it to the outbox and wait for the one commit (all reads of a reader's payload are in one);
 3. publish the feedback (``stored``), then acknowledge to the broker, in order of arrival.
 
 Invariants: nothing is acknowledged before its commit, nothing on another connection than its own,
@@ -20,14 +20,15 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from edge_agent.devices.complaints import claimed_id
 from edge_agent.devices.feedback import Outgoing, answer, refusal
 from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally, full_jitter
-from edge_agent.devices.mqtt_reading import Item, MessageReader, is_event
+from edge_agent.devices.mqtt_profiles import FleetReader
+from edge_agent.devices.mqtt_reading import Items, MessageReader, is_event
 from edge_agent.devices.mqtt_session import Packet, Session
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.settings import MqttSettings
@@ -51,6 +52,9 @@ _TELL_AGAIN_S = 0.25
 _STEP = timedelta(seconds=0.5)
 _SUSPICIOUS = 3
 
+#: Messages that were read, each with what is to be stored of it.
+Burst = list[tuple[Packet, Items]]
+
 
 class MqttLink:
     """Drives the connection to the site's broker from a thread of its own."""
@@ -64,23 +68,33 @@ class MqttLink:
         presence: Presence,
         clock: Clock,
         *,
+        fleets: FleetReader | None = None,
+        numbered: Callable[[], None] | None = None,
         remember: Callable[[], None] | None = None,
+        former: Iterable[str] = (),
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """``append`` is called on the link's thread only and returns after the commit;
-        ``remember`` now and then, to keep what presence knows over a restart."""
+        """``append`` is called on the link's thread only and returns after the commit.
+
+        ``fleets`` reads devices with topics of their own; ``former`` are such topics of earlier
+        configurations. ``numbered`` is called before events are acknowledged and ``remember`` now
+        and then, to keep what presence knows over a restart.
+        """
         self._settings = settings
         self._append = append
         self._presence = presence
         self._clock = clock
         self._chance = chance
+        self._fleets = fleets
+        self._numbered = numbered
         self._remember = remember
+        self._former = tuple(former)
         self._ahead = self._wall_ahead()
         self._tally = Tally("mqtt", "mqtt", clock)
         self._outgoing = Outgoing(settings.feedback_queue)
         self._session: Session | None = None
         self._last: Session | None = None
-        self._held: list[tuple[Packet, Item | None]] = []
+        self._held: Burst = []
         """Read and not stored yet, because the outbox refused them; with what they were read as."""
         self._refused = ""
         self._retry_at = 0.0
@@ -93,7 +107,7 @@ class MqttLink:
         self._short = 0
         """Connections in a row that ended soon after they began."""
         max_age = timedelta(days=settings.max_event_age_days)
-        self._reader = MessageReader(presence, clock, self._tally, max_age)
+        self._reader = MessageReader(presence, clock, self._tally, max_age, fleets)
         self._stopping = threading.Event()
         self._awake, self._waker = socket.socketpair()
         for end in (self._awake, self._waker):
@@ -152,7 +166,12 @@ class MqttLink:
         attempt = 0
         while not self._stopping.is_set():
             try:
-                self._session = Session(self._settings, self._status_payload("offline"))
+                self._session = Session(
+                    self._settings,
+                    self._status_payload("offline"),
+                    {} if self._fleets is None else self._fleets.filters,
+                    self._former,
+                )
                 self._serve(self._session)
             except EdgeError as error:
                 self._tally.set("down", str(error))
@@ -261,12 +280,14 @@ class MqttLink:
         if session.session_present:
             # what it had sent us last and we had not acknowledged it sends again
             self._held = [
-                (packet, item)
-                for packet, item in self._held
+                (packet, items)
+                for packet, items in self._held
                 if packet.session is not self._last or not packet.said.qos
             ]
         elif self._seen_session:
             del self._held[: -self._settings.receive_maximum]
+            if self._fleets is not None:
+                self._fleets.arrivals.forget()
             self._tally.count("sessions_lost")
             _log.warning(
                 "The broker lost the agent's session: what it held for the agent may be missing. "
@@ -299,15 +320,19 @@ class MqttLink:
             if not arrived:  # devices may wait for open intake before they send anything
                 self._store(session, [])
                 return
-        size = self._settings.burst
-        for start in range(0, len(arrived), size):
-            if not self._store(session, arrived[start : start + size]):
-                self._hold(arrived[start + size :], self._refused)
+        start = 0
+        while start < len(arrived):
+            end = _end_of_burst(arrived, start, self._settings.burst)
+            if not self._store(session, arrived[start:end]):
+                self._hold(arrived[end:], self._refused)
                 return
+            start = end
 
-    def _store(self, session: Session, burst: list[tuple[Packet, Item | None]]) -> bool:
+    def _store(self, session: Session, burst: Burst) -> bool:
         """One burst, one commit. False when the outbox would not have it; then it is held."""
-        items = [item for _, item in burst if item is not None]
+        items = [item for _, items in burst for item in items]
+        if self._fleets is not None:
+            self._fleets.arrivals.write()
         killpoint.reached("intake.before_append")
         try:
             results = self._append(items) if items or self._refused else []
@@ -324,6 +349,8 @@ class MqttLink:
         killpoint.reached("intake.after_commit")
         self._reopen()
         self._answer(burst, results)
+        if self._numbered is not None:
+            self._numbered()
         for packet, _ in burst:
             killpoint.reached("intake.before_ack")
             if not session.acknowledge(packet):
@@ -332,17 +359,16 @@ class MqttLink:
         killpoint.reached("intake.after_ack")
         return True
 
-    def _answer(self, burst: list[tuple[Packet, Item | None]], results: list[Appended]) -> None:
+    def _answer(self, burst: Burst, results: list[Appended]) -> None:
         outcome = iter(results)
-        for packet, item in burst:
-            if item is None:
-                continue
-            appended = next(outcome)
-            self._tally.count(appended.result)
-            if not is_event(packet.said):
-                continue  # a state that the agent noted by itself: nobody waits for an answer
-            claimed = claimed_id(packet.said.payload) if isinstance(item, Unreadable) else None
-            self._tell(item.device, answer(item, appended, claimed))
+        for packet, items in burst:
+            for item in items:
+                appended = next(outcome)
+                self._tally.count(appended.result)
+                if not is_event(packet.said):
+                    continue  # a state that the agent noted, or a reader: nobody waits for it
+                claimed = claimed_id(packet.said.payload) if isinstance(item, Unreadable) else None
+                self._tell(item.device, answer(item, appended, claimed))
 
     def _tell(self, device: str, payload: bytes) -> None:
         if not self._outgoing.put(device, payload):
@@ -350,7 +376,7 @@ class MqttLink:
 
     # Refusal
 
-    def _refuse(self, burst: list[tuple[Packet, Item | None]], reason: str) -> None:
+    def _refuse(self, burst: Burst, reason: str) -> None:
         self._retry_at = time.monotonic() + self._settings.retry_s
         if reason != self._refused:
             self._refused = reason
@@ -360,17 +386,20 @@ class MqttLink:
         self._show_health()
         self._hold(burst, reason)
 
-    def _hold(self, burst: list[tuple[Packet, Item | None]], reason: str) -> None:
+    def _hold(self, burst: Burst, reason: str) -> None:
         """Keep what is not stored, unacknowledged, and tell its devices once."""
-        for packet, item in burst:
+        for packet, items in burst:
             if not packet.said.qos and len(self._held) >= self._settings.receive_maximum:
                 self._tally.count("refused_unkept")  # nothing bounds QoS 0 but this
             else:
-                self._held.append((packet, item))
-            if not packet.told and isinstance(item, Reading) and is_event(packet.said):
-                packet.told = True
-                self._tally.count("refused")
-                self._tell(item.device, refusal(item.event.id, reason))
+                self._held.append((packet, items))
+            if packet.told or not is_event(packet.said):
+                continue
+            for item in items:
+                if isinstance(item, Reading):
+                    packet.told = True
+                    self._tally.count("refused")
+                    self._tell(item.device, refusal(item.event.id, reason))
 
     def _reopen(self) -> None:
         if self._refused:
@@ -402,3 +431,14 @@ class MqttLink:
             time=self._clock() if state == "online" else None,
         )
         return status.model_dump_json().encode()
+
+
+def _end_of_burst(arrived: Burst, start: int, size: int) -> int:
+    """Where a burst ends that begins at ``start``: after ``size`` items, with the last message
+    whole, because it is acknowledged whole."""
+    items = 0
+    for end in range(start, min(len(arrived), start + size)):
+        items += len(arrived[end][1])
+        if items >= size:
+            return end + 1
+    return min(len(arrived), start + size)

@@ -29,6 +29,8 @@ class Publish:
     mid: int
     qos: int
     retained: bool
+    again: bool = False
+    """The broker delivers it once more (DUP): it was never acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class PacketCutter:
             mid,
             qos,
             bool(first & 1),
+            bool(first & 8),
         )
 
     def _begin_large(self, first: int, body: int, length: int) -> None:

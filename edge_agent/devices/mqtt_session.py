@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edge_agent.devices.buffered import PacketClient, PacketSocket
 from edge_agent.devices.feedback import Outgoing
 from edge_agent.devices.mqtt_packets import MalformedPacket, Puback, Publish, puback, publish
+from edge_agent.devices.mqtt_profiles import MAX_PAYLOAD_BYTES
 from edge_agent.devices.settings import MqttSettings, MqttTls
 from edge_contract.errors import NeedsOperator
 from edge_contract.event import MAX_EVENT_BYTES
@@ -51,8 +53,18 @@ class Packet:
 class Session:
     """A connection from CONNECT to its end. Every method belongs to one thread."""
 
-    def __init__(self, settings: MqttSettings, offline: bytes) -> None:
-        """Open the socket and send CONNECT; raises OSError. ``offline`` is the last will."""
+    def __init__(
+        self,
+        settings: MqttSettings,
+        offline: bytes,
+        filters: Mapping[str, str] | None = None,
+        former: Iterable[str] = (),
+    ) -> None:
+        """Open the socket and send CONNECT; raises OSError. ``offline`` is the last will,
+        ``filters`` the topics of devices that have their own, each with the section that wants it;
+        ``former`` is what earlier configurations subscribed to."""
+        self._filters = dict(filters or {})
+        self._former = [one for one in former if one not in self._filters]
         self.since = time.monotonic()
         self.connected = False
         self.subscribed = False
@@ -72,7 +84,7 @@ class Session:
         self._client = client = PacketClient(
             CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5
         )
-        client.head = MAX_EVENT_BYTES
+        client.head = MAX_PAYLOAD_BYTES if self._filters else MAX_EVENT_BYTES
         client.connect_timeout = settings.connect_timeout_s
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password_text())
@@ -215,18 +227,31 @@ class Session:
             [
                 (EVENT_FILTER, SubscribeOptions(qos=1, noLocal=True, retainHandling=2)),
                 (STATUS_FILTER, SubscribeOptions(qos=1, noLocal=True)),
+                # What is retained there comes once, when the broker does not know us yet.
+                *(
+                    (topics, SubscribeOptions(qos=1, noLocal=True, retainHandling=1))
+                    for topics in self._filters
+                ),
             ]
         )
+        if self._former and self.session_present:
+            client.unsubscribe(self._former)
 
     def _on_subscribe(
         self, client: Any, data: Any, mid: int, reasons: list[ReasonCode], properties: Any
     ) -> None:
-        refused = [reason for reason in reasons if reason.is_failure]
+        refused = [reason for reason in reasons[:2] if reason.is_failure]
         if refused:
             self.ended = (
                 f"The broker refused the subscription to {EVENT_FILTER}: {refused[0].getName()}. "
                 "Let its access list allow the agent to read it."
             )
+        self.findings += tuple(
+            f"The broker refused the subscription to {topics} of [devices.{section}]: "
+            f"{reason.getName()}. Let its access list allow the agent to read it."
+            for (topics, section), reason in zip(self._filters.items(), reasons[2:], strict=False)
+            if reason.is_failure
+        )
         self.subscribed = not refused
 
     def _on_disconnect(

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from edge_agent.devices.clock import ClockReading, DeviceClock
+from edge_agent.devices.numbers import Numbers
 from edge_agent.outbox.port import Reading
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
 from edge_contract.scalars import instant_text
 
-#: Most devices that are remembered, and most open gaps of one device.
+#: Most devices that are followed.
 MAX_DEVICES = 10_000
-MAX_GAPS = 100
 
 _ECHO = timedelta(seconds=10)
 
-State = Literal["online", "offline", "unknown"]
+#: ``seen``: it was heard on this connection and says nothing of itself.
+State = Literal["online", "offline", "seen", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class DevicePresence:
     """Numbers of its own counter that never arrived."""
     gaps: tuple[tuple[int, int], ...]
     """First and last of each run of missing numbers, oldest first."""
+    fleet: str | None
+    """The section of ``[devices]`` that took it in; ``None``: it publishes on ``wh/v1`` itself."""
 
 
 @dataclass(slots=True)
@@ -53,12 +56,20 @@ class _Device:
     last_seen: datetime | None = None
     at_risk: bool = False
     clock: DeviceClock = field(default_factory=DeviceClock)
-    newest: int | None = None
-    gaps: list[tuple[int, int]] = field(default_factory=list)
+    numbers: Numbers = field(default_factory=Numbers)
+    owner: tuple[str, str] | None = None
+    """Section and name in the topic of the reader that this is."""
+    direct: bool = False
+    """It publishes on ``wh/v1`` itself."""
+
+    def heard(self, arrived: datetime) -> None:
+        self.last_seen = arrived
+        if self.state == "unknown":
+            self.state = "seen"
 
 
 class Presence:
-    """Every device of the site that was ever heard since the agent started."""
+    """Every device of the site that was ever heard, as far as the agent remembers."""
 
     def __init__(self, oldest: timedelta = timedelta(days=400)) -> None:
         self._oldest = oldest
@@ -71,6 +82,40 @@ class Presence:
         round trip measures its clock."""
         self.ignored = 0
         """Messages of devices beyond :data:`MAX_DEVICES`, which are stored but not tracked."""
+        self._numbered: set[str] = set()
+        """Devices whose numbers went on since :meth:`numbers_since` was asked."""
+
+    def claim(self, device: str, section: str, told: str) -> str | None:
+        """Whether what a fleet's topic calls ``told`` may go by ``device``; if not, a sentence.
+
+        A name belongs to whoever publishes on ``wh/v1`` under it, else to the first.
+        """
+        with self._lock:
+            known = self._device(device)
+            if known is None:
+                return None
+            if known.direct:
+                return (
+                    f"A device on wh/v1 is called {device} already, and {told!r} of "
+                    f"[devices.{section}] would be mixed up with it: rename one of them."
+                )
+            if known.owner is None:
+                known.owner, known.at_risk = (section, told), True
+                self.measured += 1
+            elif known.owner != (section, told):
+                other, first = known.owner
+                return (
+                    f"The name {device} belongs to {first!r} of [devices.{other}], and {told!r} of "
+                    f"[devices.{section}] would be mixed up with it: rename one of them."
+                )
+        return None
+
+    def heard_life(self, device: str, arrived: datetime) -> None:
+        """A device of a fleet was heard and sent nothing to store."""
+        with self._lock:
+            known = self._device(device)
+            if known is not None:
+                known.heard(arrived)
 
     def heard_status(
         self,
@@ -91,8 +136,11 @@ class Presence:
             if known is None:
                 return None
             changed = (known.state, known.boot) != (status.state, status.boot)
-            first = known.state == "unknown"
+            first = known.state in ("unknown", "seen")
+            if known.boot is not None and status.boot is not None and status.boot > known.boot:
+                known.numbers.rebooted = True
             known.state, known.boot = status.state, status.boot
+            known.direct = True
             known.at_risk = not status.waits_for_feedback
             if fresh:
                 known.last_seen = arrived
@@ -110,18 +158,30 @@ class Presence:
         return state_reading(device, status.state, arrived, status.boot)
 
     def heard_event(
-        self, device: str, event: DeviceEvent, arrived: datetime, *, fresh: bool
+        self,
+        device: str,
+        event: DeviceEvent,
+        arrived: datetime,
+        *,
+        fresh: bool,
+        direct: bool = True,
     ) -> None:
-        """Take an event in: it shows life, may tighten the clock, and has a number of its own."""
+        """Take an event in: it shows life, may tighten the clock, and has a number of its own.
+
+        ``direct``: it came on ``wh/v1``, so the name is that device's own.
+        """
         with self._lock:
             known = self._device(device)
             if known is None:
                 return
+            if direct:
+                known.direct = True
             if fresh:
-                known.last_seen = arrived
+                known.heard(arrived)
                 known.clock.event(event.time, arrived)
             if event.seq is not None:
-                _number(known, event.seq)
+                known.numbers.note(event.seq)
+                self._numbered.add(device)
 
     def clock_of(self, device: str, told: datetime, arrived: datetime) -> ClockReading | None:
         """What is known of the device's clock for an event that says ``told``."""
@@ -135,19 +195,25 @@ class Presence:
             for known in self._devices.values():
                 known.clock.agent_stepped(by)
 
-    def dump(self) -> dict[str, Any]:
-        """The clocks as JSON: what the next life of the agent cannot measure in time."""
+    def numbers_since(self) -> dict[str, Any]:
+        """As :meth:`dump`, of the numbers that went on since this was asked last."""
         with self._lock:
-            clocks = {name: known.clock.dump() for name, known in self._devices.items()}
-        return {name: clock for name, clock in clocks.items() if clock}
+            numbered, self._numbered = self._numbered, set()
+            return {name: {"numbers": self._devices[name].numbers.dump()} for name in numbered}
 
-    def restore(self, dumped: dict[str, Any]) -> None:
-        """Take over what :meth:`dump` wrote; raises ValueError, KeyError or TypeError."""
+    def dump(self) -> dict[str, Any]:
+        """As JSON, what the next life of the agent cannot know in time."""
         with self._lock:
-            for name, clock in dumped.items():
+            return {name: _dumped(known) for name, known in self._devices.items()}
+
+    def restore(self, dumped: dict[str, Any], sections: Collection[str] | None = None) -> None:
+        """Take over what :meth:`dump` or :meth:`numbers_since` wrote; raises ValueError, KeyError
+        or TypeError. A name that belongs to none of ``sections`` is free again."""
+        with self._lock:
+            for name, told in dumped.items():
                 known = self._device(name)
                 if known is not None:
-                    known.clock.restore(clock)
+                    _restore(known, told, sections)
 
     def all_offline(self) -> None:
         """The broker is out of reach: nobody is known to be there."""
@@ -159,6 +225,11 @@ class Presence:
         """Everybody, by name."""
         with self._lock:
             return [self._view(name, known, now) for name, known in sorted(self._devices.items())]
+
+    @property
+    def followed(self) -> int:
+        """How many devices there are."""
+        return len(self._devices)
 
     def online(self) -> int:
         return self._count(lambda known: known.state == "online")
@@ -190,26 +261,36 @@ class Presence:
             at_risk=known.at_risk,
             clock=known.clock.reading(now, now, self._oldest),
             clock_steps=known.clock.steps,
-            missing=sum(last - first + 1 for first, last in known.gaps),
-            gaps=tuple(known.gaps),
+            missing=known.numbers.missing,
+            gaps=tuple(known.numbers.gaps),
+            fleet=None if known.owner is None or known.direct else known.owner[0],
         )
 
 
-def _number(known: _Device, seq: int) -> None:
-    """Note the device's own number of an event: later numbers open gaps, late ones close them."""
-    if known.newest is None or seq == known.newest + 1:
-        known.newest = seq
-        return
-    if seq > known.newest:
-        known.gaps.append((known.newest + 1, seq - 1))
-        del known.gaps[:-MAX_GAPS]
-        known.newest = seq
-        return
-    for index, (first, last) in enumerate(known.gaps):
-        if first <= seq <= last:
-            parts = [(first, seq - 1), (seq + 1, last)]
-            known.gaps[index : index + 1] = [part for part in parts if part[0] <= part[1]]
-            return
+def _dumped(known: _Device) -> dict[str, Any]:
+    told = {
+        "clock": known.clock.dump(),
+        "numbers": known.numbers.dump(),
+        "boot": known.boot,
+        "seen": None if known.last_seen is None else instant_text(known.last_seen),
+        "owner": known.owner,
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _restore(known: _Device, told: dict[str, Any], sections: Collection[str] | None) -> None:
+    if "clock" in told:
+        known.clock.restore(told["clock"])
+    if "numbers" in told:
+        known.numbers.restore(told["numbers"])
+    if "boot" in told:
+        known.boot = int(told["boot"])
+    if "seen" in told:
+        known.last_seen = datetime.fromisoformat(told["seen"])
+    if "owner" in told:
+        section, name = told["owner"]
+        if sections is None or section in sections:
+            known.owner, known.at_risk = (str(section), str(name)), True
 
 
 def state_reading(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.devices.mqtt import Item, MqttLink
-from edge_agent.devices.mqtt_session import Packet, Session
+from edge_agent.devices.mqtt import Burst, MqttLink
+from edge_agent.devices.mqtt_profiles import Item
+from edge_agent.devices.mqtt_session import Session
 from edge_agent.outbox.port import Appended, IntakeRefused
 from edge_contract.mqtt import Feedback
 
@@ -75,7 +76,7 @@ def test_what_was_not_acknowledged_comes_again_to_the_next_agent(
 class AcknowledgesFirst(MqttLink):
     """Broken on purpose: it acknowledges before the commit."""
 
-    def _store(self, session: Session, burst: list[tuple[Packet, Item | None]]) -> bool:
+    def _store(self, session: Session, burst: Burst) -> bool:
         for packet, _ in burst:
             session.acknowledge(packet)
         session.service()

@@ -19,7 +19,7 @@ def ack_before_commit() -> None:
     from edge_contract import killpoint
 
     def store(self: MqttLink, session: Any, burst: list[Any]) -> bool:
-        items = [item for _, item in burst if item is not None]
+        items = [item for _, items in burst for item in items]
         said = [
             Appended("new", item.event.id if isinstance(item, Reading) else None, 0)
             for item in items

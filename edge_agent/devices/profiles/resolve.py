@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edge_agent.devices.fleets import fleets_of
 from edge_agent.devices.profiles.library import ProfileLibrary, overridden
 from edge_agent.devices.profiles.schema import DeviceClass, Profile
 from edge_agent.devices.settings import DeviceSettings
@@ -44,6 +45,7 @@ def configured_devices(
             mistakes += [f"devices.{name}: {line}" for line in error.message.splitlines()]
         except ValueError as error:
             mistakes.append(f"devices.{name}: {error}.")
+    mistakes += fleets_of(found)[1]
     if mistakes:
         raise ConfigurationError(
             "\n".join(mistakes),

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.devices.presence import DevicePresence, Presence
-from edge_agent.devices.remembered import RememberedClocks
+from edge_agent.devices.remembered import RememberedDevices
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
 
@@ -86,14 +86,18 @@ def test_a_status_that_repeats_a_recent_time_measures_wherever_it_waited() -> No
 
 
 def test_clocks_are_remembered_and_a_broken_memory_is_no_harm(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.clocks"
+    path = tmp_path / "outbox.devices"
     before = Presence()
-    memory = RememberedClocks(path, before)
+    memory = RememberedDevices(path, before)
     before.heard_status("h1", status(time=NOON + timedelta(hours=1)), NOON, fresh=True)
     memory.save()
     after = Presence()
-    RememberedClocks(path, after)
+    RememberedDevices(path, after)
     assert after.clock_of("h1", NOON, NOON) == before.clock_of("h1", NOON, NOON)
-    for broken in ("", "[]", '{"h1": [{"low": "x"}]}', '{"h1": 7}', "\0"):
+    for broken in (
+        *("", "[]", "{}", "\0", '{"mark": 0, "topics": [], "devices": {"h1": 7}}'),
+        '{"mark": 0, "topics": [], "devices": {"h1": {"clock": [{"low": "x"}]}}}',
+        '{"mark": 0, "topics": [], "devices": {"h1": {"numbers": {"newest": 1, "gaps": [[3, 2]]}}}}',
+    ):
         path.write_text(broken)
-        RememberedClocks(path, Presence()).save()
+        RememberedDevices(path, Presence()).save()

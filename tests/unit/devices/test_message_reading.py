@@ -26,6 +26,11 @@ def said(topic: str, payload: Any, *, retained: bool = False) -> Publish:
     return Publish(topic, data, len(data), 1, 1, retained)
 
 
+def one(items: tuple[Reading | Unreadable, ...]) -> Reading | Unreadable:
+    (item,) = items
+    return item
+
+
 EVENT = {"kind": "scan.read", "time": "2026-11-24T11:59:00Z", "data": {"barcode": "1"}}
 
 
@@ -36,7 +41,7 @@ def test_a_defect_of_the_agent_sets_one_payload_aside_and_no_more(
         def heard_event(self, *_: Any, **__: Any) -> None:
             raise RuntimeError("a defect")
 
-    item = reader(Broken()).read(said("wh/v1/h1/event", EVENT), fresh=True)
+    item = one(reader(Broken()).read(said("wh/v1/h1/event", EVENT), fresh=True))
     assert isinstance(item, Unreadable)
     assert (item.code, item.device) == ("agent_fault", "h1")
     assert "a defect" in item.message
@@ -45,42 +50,40 @@ def test_a_defect_of_the_agent_sets_one_payload_aside_and_no_more(
 
 def test_a_status_is_stored_when_it_is_a_change() -> None:
     reads = reader()
-    first = reads.read(said("wh/v1/h1/status", {"state": "online"}), fresh=True)
+    first = one(reads.read(said("wh/v1/h1/status", {"state": "online"}), fresh=True))
     again = reads.read(said("wh/v1/h1/status", {"state": "online"}), fresh=True)
     assert isinstance(first, Reading)
     assert first.event.kind == "device.state"
-    assert again is None
+    assert again == ()
 
 
 def test_a_status_that_cannot_be_read_is_set_aside_once() -> None:
     reads = reader()
-    item = reads.read(said("wh/v1/h1/status", {"state": "asleep"}), fresh=True)
+    item = one(reads.read(said("wh/v1/h1/status", {"state": "asleep"}), fresh=True))
     assert isinstance(item, Unreadable)
     assert item.code == "bad_status"
-    assert (
-        reads.read(said("wh/v1/h1/status", {"state": "asleep"}, retained=True), fresh=True) is None
-    )
+    assert reads.read(said("wh/v1/h1/status", {"state": "asleep"}, retained=True), fresh=True) == ()
 
 
 def test_a_status_under_a_name_that_no_event_may_bear_is_set_aside() -> None:
     presence = Presence()
     reads = reader(presence)
     for name in ("Scanner 7", "UPPER", "x" * 64, ""):
-        item = reads.read(said(f"wh/v1/{name}/status", {"state": "online"}), fresh=True)
+        item = one(reads.read(said(f"wh/v1/{name}/status", {"state": "online"}), fresh=True))
         assert isinstance(item, Unreadable), name
         assert item.code == "bad_device"
     told_again = said("wh/v1/UPPER/status", {"state": "online"}, retained=True)
-    assert reads.read(told_again, fresh=True) is None
+    assert reads.read(told_again, fresh=True) == ()
     assert presence.devices(NOON) == []
 
 
 def test_the_agents_own_status_and_a_cleared_one_are_nothing() -> None:
     reads = reader()
-    assert reads.read(said("wh/v1/agent/status", {"state": "online"}), fresh=True) is None
-    assert reads.read(said("wh/v1/h1/status", b""), fresh=True) is None
+    assert reads.read(said("wh/v1/agent/status", {"state": "online"}), fresh=True) == ()
+    assert reads.read(said("wh/v1/h1/status", b""), fresh=True) == ()
 
 
 def test_another_topic_is_set_aside() -> None:
-    item = reader().read(said("wh/v2/h1/event", EVENT), fresh=True)
+    item = one(reader().read(said("wh/v2/h1/event", EVENT), fresh=True))
     assert isinstance(item, Unreadable)
     assert item.code == "bad_device"
