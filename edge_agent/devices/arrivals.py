@@ -21,6 +21,8 @@ from edge_agent.devices.mqtt_packets import Publish
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: Reads with ids of their own whose first arrival is remembered, in this life of the agent.
+_OWN = 10_000
 
 
 class Arrivals:
@@ -32,6 +34,7 @@ class Arrivals:
         self._path = path
         self._most = most
         self._known: OrderedDict[int, tuple[str, datetime]] = OrderedDict()
+        self._own: OrderedDict[str, datetime] = OrderedDict()
         self._unwritten: list[int] = []
         self._newest = _EPOCH
         self._file: int | None = None
@@ -52,6 +55,13 @@ class Arrivals:
         self._note(said.mid, digest, came)
         self._unwritten.append(said.mid)
         return came
+
+    def of_own(self, identity: str, came: datetime) -> datetime:
+        """When a read with an id of its own came first, as far as that is remembered."""
+        first = self._own.setdefault(identity, came)
+        while len(self._own) > _OWN:
+            self._own.popitem(last=False)
+        return first
 
     def write(self) -> None:
         """Write down what is new, before it is stored. Never raises."""

@@ -11,6 +11,7 @@ came first; a retained one without a time is of no known age, and is counted and
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from edge_agent.devices.arrivals import Arrivals
@@ -20,7 +21,7 @@ from edge_agent.devices.mqtt_packets import Publish
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.scanners.duplicates import Duplicates
 from edge_agent.devices.scanners.events import event_of
-from edge_agent.devices.scanners.payloads import read_payload
+from edge_agent.devices.scanners.payloads import Payloads
 from edge_agent.devices.scanners.reads import (
     MappedEvent,
     NoRead,
@@ -61,6 +62,7 @@ class FleetReader:
         self.arrivals = arrivals or Arrivals()
         self._max_age = max_age
         self._routes: dict[str, tuple[Fleet, dict[str, str]] | None] = {}
+        self._payloads = {fleet.section: Payloads(fleet.profile) for fleet in self._fleets}
         self._windows: dict[str, Duplicates] = {}
 
     @property
@@ -89,7 +91,7 @@ class FleetReader:
             )
             return (_set_aside(device, said, "too_large", message, now),)
         fresh = fresh and not said.retained
-        results = read_payload(fleet.profile, said.payload, captures)
+        results = self._payloads[fleet.section].read(said.payload, captures)
         items = self._items(fleet, device, said, results, now, count, fresh=fresh)
         if fresh and not items:
             self._presence.heard_life(device, now)
@@ -145,15 +147,17 @@ class FleetReader:
             if isinstance(result, UnreadableFrame):
                 complaints.append((result.code, _numbered(result.message, number, results)))
                 continue
-            if result.time is None:
-                if said.retained:
-                    count("retained_without_time")
-                    continue
+            if result.time is None and result.id is None and said.retained:
+                count("retained_without_time")
+                continue
+            moment = result.time
+            if moment is None:
                 came = came or self.arrivals.of(said, now)
-            if self._repeats(fleet, device, said, result, came, fresh=fresh):
+                result, moment = self._dated(device, result, came)
+            if self._repeats(fleet, device, said, result, moment, fresh=fresh):
                 count("repeated_reads")
                 continue
-            item = self._item(device, result, came or now, now, fresh=fresh)
+            item = self._item(device, result, moment, now, fresh=fresh)
             if isinstance(item, Reading):
                 items.append(item)
             else:
@@ -165,13 +169,24 @@ class FleetReader:
             items.append(_set_aside(device, said, complaints[0][0], told, now))
         return tuple(items)
 
+    def _dated(
+        self, device: str, result: ScannerRead | MappedEvent, came: datetime
+    ) -> tuple[ScannerRead | MappedEvent, datetime]:
+        """A read that does not say its time, and the time it gets."""
+        if result.id is not None:  # sent again by its device it stays what it was
+            return result, self.arrivals.of_own(f"{device}\0{result.id}", came)
+        if result.sequence is not None:  # a counter may begin anew, and its reads are new then
+            key = result.key + came.isoformat().encode()
+            return replace(result, key=key), came
+        return result, came
+
     def _repeats(
         self,
         fleet: Fleet,
         device: str,
         said: Publish,
         result: ScannerRead | MappedEvent,
-        came: datetime | None,
+        moment: datetime,
         *,
         fresh: bool,
     ) -> bool:
@@ -182,9 +197,6 @@ class FleetReader:
             return False  # whether it was stored only the outbox knows, and it knows the id
         if result.time is None and not fresh:
             return False  # it waited, who knows how long
-        moment = result.time or came
-        if moment is None:
-            return False
         seen = self._windows.get(device)
         if seen is None:
             seen = self._windows[device] = Duplicates(window)
@@ -194,12 +206,12 @@ class FleetReader:
         self,
         device: str,
         result: ScannerRead | MappedEvent,
-        came: datetime,
+        moment: datetime,
         now: datetime,
         *,
         fresh: bool,
     ) -> Reading | tuple[str, str]:
-        event = event_of(device, result, came)
+        event = event_of(device, result, moment)
         if isinstance(event, UnreadableFrame):
             return event.code, event.message
         if result.time is None:
