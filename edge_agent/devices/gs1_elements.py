@@ -181,7 +181,11 @@ def is_element_string(text: str) -> bool:
     """Whether ``text``, whose separators may be guesses, is an element string about an item."""
     found = read_elements(text)
     only_digits = found.error.startswith("the check digit")
-    return bool(found.elements) and (not found.error or only_digits) and text[:2] in _OPENINGS
+    return (
+        bool(found.elements)
+        and (not found.error or only_digits)
+        and text.removeprefix(GROUP_SEPARATOR)[:2] in _OPENINGS
+    )
 
 
 #: With these a label of logistics begins; a guess at separators needs one.

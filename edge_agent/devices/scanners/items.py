@@ -30,9 +30,14 @@ _MAX_SEQUENCE = 10**15
 def items_of(reads: Reads, document: Any, captures: Mapping[str, str]) -> list[Any]:
     """The reads that ``document`` lists, or itself."""
     if reads.list:
-        found = find(reads.list, Message(document, document, captures))
-        if found is not MISSING:
-            return found if isinstance(found, list) else [found]
+        lists = [find((source,), Message(document, document, captures)) for source in reads.list]
+        if any(found is not MISSING for found in lists):
+            return [
+                item
+                for found in lists
+                if found is not MISSING
+                for item in (found if isinstance(found, list) else [found])
+            ]
     return document if isinstance(document, list) else [document]
 
 
@@ -71,7 +76,7 @@ def _read(profile: ScannerProfile, labels: Labels, message: Message) -> ScannerR
         if (value := find(sources, message)) is not MISSING
     }
     # A device's own id stands for the read; without one its whole content does.
-    content = given if given is not None else _raw(message.item).decode("utf-8", "surrogatepass")
+    content = given if given is not None else repr(message.item)
     told = None if time is None else time.isoformat()
     key = content_key(data, symbology, content, *((told, str(sequence)) if given is None else ()))
     return ScannerRead(
@@ -140,6 +145,8 @@ def _data(profile: ScannerProfile, value: Any) -> str:
         raise Unmappable(
             "bad_value", f"The data {_shown(value)} is not {reads.data_encoding}."
         ) from None
+    if reads.data_encoding == "base64-hex":
+        return raw.hex().upper()
     for encoding in profile.encoding:
         try:
             return raw.decode(encoding)

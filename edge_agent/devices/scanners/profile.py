@@ -93,7 +93,8 @@ class Reads(Part):
     """``[scanner.read]``: where in a JSON payload the reads are, and in a read its parts."""
 
     list: Sources = ()
-    """Where the reads are listed; absent: the payload is one read, or a list of them."""
+    """Where the reads are listed (of several all that are there); where nothing is, the payload is
+    one read, or a list of them."""
     data: Sources = ("/data", "/barcode")
     symbology: Sources = ()
     time: Sources = ()
@@ -110,8 +111,9 @@ class Reads(Part):
     """``iso``, ``epoch-s``, ``epoch-ms``, ``epoch-us``, ``epoch-ns``, or a strptime pattern."""
     time_zone: str | None = None
     """Zone of a time that says none, as ``Europe/Berlin``; absent: such a time is a mistake."""
-    data_encoding: Literal["text", "ascii-hex", "base64"] = "text"
-    """``text``: as it stands (an EPC in hexadecimal digits stays that)."""
+    data_encoding: Literal["text", "ascii-hex", "base64", "base64-hex"] = "text"
+    """``text``: as it stands (an EPC in hexadecimal digits stays that). ``ascii-hex`` and
+    ``base64`` are the barcode's bytes; ``base64-hex`` are those of a tag, shown in digits."""
     data_may_be_number: bool = False
     """Take a JSON number as data. Off, because a number has lost its leading zeros."""
 
