@@ -33,6 +33,7 @@ PROGRAMS = {
         "httpcore",
         "edge_agent.app",
         "edge_agent.cli",
+        "edge_agent.cli_app",
     ),
     "cloud-relay": (
         "encodings.ascii",
