@@ -17,6 +17,7 @@ Clock = Callable[[], datetime]
 AppendBlocking = Callable[[Sequence[Reading | Unreadable]], list[Appended]]
 
 Health = Literal["starting", "up", "down", "fault", "refused", "stopped"]
+LinkKind = Literal["mqtt", "scale", "scanner", "printer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,16 @@ class LinkState:
     """How a link is, for status and metrics."""
 
     name: str
-    kind: Literal["mqtt", "scale", "printer"]
+    kind: LinkKind
     health: Health
     detail: str = ""
     """A sentence when something is wrong."""
     since: datetime | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    last_seen: datetime | None = None
+    """When the device last said anything that we understand; ``None``: not in this life."""
+    showing: str = ""
+    """What it shows right now, for people: a weight that moves, say. Never stored."""
 
 
 class Link(Protocol):
@@ -59,7 +64,7 @@ def full_jitter(attempt: int, chance: float, *, base: float, cap: float) -> floa
 class Tally:
     """Health and counters of a link: written by its thread, read by any."""
 
-    def __init__(self, name: str, kind: Literal["mqtt", "scale", "printer"], clock: Clock) -> None:
+    def __init__(self, name: str, kind: LinkKind, clock: Clock) -> None:
         self._name = name
         self._kind = kind
         self._clock = clock
@@ -68,6 +73,8 @@ class Tally:
         self._detail = ""
         self._since = clock()
         self._counters: Counter[str] = Counter()
+        self._last_seen: datetime | None = None
+        self._showing = ""
 
     def count(self, name: str, by: int = 1) -> None:
         with self._lock:
@@ -78,6 +85,19 @@ class Tally:
             if health != self._health:
                 self._since = self._clock()
             self._health, self._detail = health, detail
+
+    def seen(self, showing: str | None = None) -> None:
+        """The device said something sensible just now, and shows ``showing`` if it tells."""
+        now = self._clock()
+        with self._lock:
+            self._last_seen = now
+            if showing is not None:
+                self._showing = showing
+
+    def blank(self) -> None:
+        """The device shows nothing that is known: it is away."""
+        with self._lock:
+            self._showing = ""
 
     @property
     def health(self) -> Health:
@@ -92,4 +112,6 @@ class Tally:
                 self._detail,
                 self._since,
                 dict(self._counters),
+                self._last_seen,
+                self._showing,
             )

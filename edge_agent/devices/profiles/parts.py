@@ -27,6 +27,10 @@ class SerialLine(Part):
     parity: Literal["N", "E", "O", "M", "S"] = "N"
     stopbits: Literal[1, 2] = 1
     flow: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
+    dtr: bool = True
+    """Whether DTR is raised while the port is open: some adapters take their power from it."""
+    rts: bool = True
+    """Whether RTS is raised while the port is open."""
     reopen_max_s: Seconds = 1.0
     """Longest wait before a port that is gone is tried again."""
 
