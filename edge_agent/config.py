@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.settings import DeviceSettings, MqttSettings
+from edge_agent.devices.station_settings import StationSettings, benches_of
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.places import DEFAULT_PATH as DEFAULT_PATH
 from edge_contract.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
@@ -96,6 +97,26 @@ class StatusSettings(_Section):
     """Who may ask: the agent's user, or its group too."""
 
 
+class DiscoverySettings(_Section):
+    """``[discovery]``: what the network is told."""
+
+    advertise: bool = False
+    """Announce the broker of ``[mqtt]`` by multicast DNS, so that devices find it. Off, because a
+    broker that only this host reaches need not be known."""
+    interfaces: tuple[str, ...] = ()
+    """Addresses of this host in whose networks it is announced; absent: in all of them."""
+
+    @field_validator("interfaces")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ipaddress.IPv4Address(address)
+            except ValueError:
+                raise ValueError(f"{address!r} is no IPv4 address of this host") from None
+        return value
+
+
 class LogSettings(_Section):
     """``[log]``: goes to standard error; the journal keeps it."""
 
@@ -113,8 +134,10 @@ class AgentConfig(_Section):
     profiles: Path = Path("profiles")
     """The folder of the site's own profiles."""
     devices: dict[Identifier, DeviceSettings] = {}
+    stations: dict[Identifier, StationSettings] = {}
     uplink: UplinkSettings | None = None
     status: StatusSettings = StatusSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="before")
@@ -149,6 +172,12 @@ class AgentConfig(_Section):
             )
         return value
 
+    @model_validator(mode="after")
+    def _something_to_announce(self) -> AgentConfig:
+        if self.discovery.advertise and self.mqtt is None:
+            raise ValueError("[discovery] advertise needs [mqtt]: there is no broker to announce")
+        return self
+
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig:
     """Read and check ``path``. Raises :class:`ConfigurationError` naming file, line and remedy.
@@ -171,7 +200,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig
         config, path.absolute().parent, None if credentials is None else Path(credentials)
     )
     try:
-        configured_devices(anchored.devices, ProfileLibrary(anchored.profiles))
+        devices = configured_devices(anchored.devices, ProfileLibrary(anchored.profiles))
+        benches_of(devices, anchored.stations)
     except ConfigurationError as error:
         lines = "\n".join(f"{path}: {line}" for line in error.message.splitlines())
         raise ConfigurationError(lines, error.remedy) from error

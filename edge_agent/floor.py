@@ -12,12 +12,14 @@ from edge_agent.devices.arrivals import Arrivals
 from edge_agent.devices.fleets import fleets_of
 from edge_agent.devices.mqtt import MqttLink
 from edge_agent.devices.mqtt_profiles import FleetReader
+from edge_agent.devices.pairing import Pairing
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.printer import Printer
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.remembered import RememberedDevices
 from edge_agent.devices.serial_scale import SerialScale
+from edge_agent.devices.station_settings import benches_of
 from edge_agent.report import DeviceReport
 
 
@@ -31,6 +33,8 @@ class Floor:
         self._mqtt: MqttLink | None = None
         agent.devices = self.devices
         self._devices = configured_devices(config.devices, ProfileLibrary(config.profiles))
+        # Every link stores through the stations, which put weights into the events of packages.
+        append = Pairing(benches_of(self._devices, config.stations)).storing(agent.append_blocking)
         if config.mqtt is not None:
             fleets, _ = fleets_of(self._devices)
             reader = FleetReader(
@@ -47,7 +51,7 @@ class Floor:
             )
             mqtt = self._mqtt = MqttLink(
                 config.mqtt,
-                agent.append_blocking,
+                append,
                 self._presence,
                 clock,
                 fleets=reader if fleets or memory.former else None,
@@ -60,9 +64,9 @@ class Floor:
             agent.links.append(mqtt)
         for device in self._devices:
             if device.device_class == "scale":
-                agent.links.append(SerialScale(device, agent.append_blocking, clock))
+                agent.links.append(SerialScale(device, append, clock))
             elif device.device_class == "printer":
-                agent.links.append(Printer(device, agent.append_blocking, clock))
+                agent.links.append(Printer(device, append, clock))
 
     def devices(self) -> list[DeviceReport]:
         """Every device that is configured or was ever heard."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge_contract.kinds import KINDS, RAW_KINDS, document_of
+from edge_contract.kinds import ADDED_BY_AGENT, KINDS, RAW_KINDS, document_of
 from edge_contract.scalars import Instant, NulFree, instant_text
 
 #: Bytes of one event as a device may publish it. A larger payload is quarantined (its head kept).
@@ -75,22 +76,23 @@ class DeviceEvent(BaseModel):
         return KINDS[self.kind].model_validate(self.data)
 
 
+def without(data: Any, names: Collection[str]) -> Any:
+    """A copy of JSON in which no object has a member of one of these names."""
+    if isinstance(data, dict):
+        return {key: without(item, names) for key, item in data.items() if key not in names}
+    if isinstance(data, list | tuple):
+        return [without(item, names) for item in data]
+    return data
+
+
 def content_digest(kind: str, time: datetime, seq: int | None, data: dict[str, Any]) -> str:
     """SHA-256 (hex) of what the device said, by which a resend is told from a forgery.
 
-    ``data.gs1`` is left out, because the agent puts it there and two agents of different versions
-    may read one barcode differently. Everything the agent measures itself is outside ``data``.
+    What the agent adds (``gs1``, ``weighed``) is left out: two agents may read one barcode
+    differently, and the second one of a site has not seen the scale that the first one reads.
     """
-
-    def stripped(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: stripped(item) for key, item in value.items() if key != "gs1"}
-        if isinstance(value, list | tuple):
-            return [stripped(item) for item in value]
-        return value
-
     text = json.dumps(
-        [kind, instant_text(time), seq, stripped(data)],
+        [kind, instant_text(time), seq, without(data, ADDED_BY_AGENT)],
         ensure_ascii=False,
         separators=(",", ":"),
         sort_keys=True,

@@ -12,7 +12,14 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_contract.gs1 import Gs1
-from edge_contract.scalars import CountedQuantity, NulFree, Quantity, SignedDecimal, UnitCode
+from edge_contract.scalars import (
+    CountedQuantity,
+    Instant,
+    NulFree,
+    Quantity,
+    SignedDecimal,
+    UnitCode,
+)
 
 #: A name as people and labels write it. Bounded, because it ends in messages and in Odoo; control
 #: characters other than the GS1 group separator are refused where barcodes are concerned.
@@ -84,6 +91,28 @@ class EventReversed(_Data):
     reason: Text
 
 
+class Weighed(_Data):
+    """The weight of a package, from the scale of the station at which the event was made.
+
+    The agent puts it there; what a device puts there is removed.
+    """
+
+    weight: Quantity
+    uom: UnitCode
+    device: NulFree
+    """The scale."""
+    time: Instant
+    """When it became stable."""
+    net: bool
+    tare: SignedDecimal | None = None
+
+
+class NotWeighed(_Data):
+    """Why the station's scale has no weight for the package, in a sentence for people."""
+
+    reason: Text
+
+
 class _Contents(_Goods):
     quantity: Quantity
 
@@ -141,7 +170,10 @@ class PackagePacked(_Data):
     lines: Annotated[tuple[PackageLine, ...], Field(max_length=500)] | None = None
     """Absent: everything recorded on the document that is in no package yet."""
     weight: Quantity | None = None
+    """As the device says it: it counts before ``weighed``."""
     weight_uom: UnitCode | None = None
+    weighed: Weighed | NotWeighed | None = None
+    """Added by the agent when the device says no ``weight``."""
 
     @model_validator(mode="after")
     def _weight_has_unit(self) -> PackagePacked:
@@ -166,6 +198,8 @@ class ScanRead(_Data):
     barcode: Barcode
     symbology: Annotated[NulFree, Field(max_length=8)] | None = None
     gs1: Gs1 | None = None
+    weighed: Weighed | NotWeighed | None = None
+    """Added by the agent when the label is a package's that lay on the scale."""
 
 
 class WeightMeasured(_Data):
@@ -194,6 +228,10 @@ class DeviceState(_Data):
     boot: Annotated[int, Field(ge=0)] | None = None
     detail: Text = ""
 
+
+#: Fields anywhere in ``data`` that the agent adds to what a device said. No device is believed on
+#: them, and they are outside the digest by which a resend is told from a forgery.
+ADDED_BY_AGENT = frozenset({"gs1", "weighed"})
 
 #: Every kind with the model of its ``data``. The order is the order of the documentation.
 KINDS: dict[str, type[BaseModel]] = {

@@ -22,6 +22,7 @@ from edge_agent.devices.complaints import complaint
 from edge_agent.devices.gs1 import read_gs1
 from edge_agent.outbox.port import Reading, Unreadable
 from edge_contract.event import IDENTIFIER_PATTERN, MAX_EVENT_BYTES, DeviceEvent
+from edge_contract.kinds import ADDED_BY_AGENT
 from edge_contract.mqtt import ROOT
 
 #: The agent's own name in topics; no device may bear it.
@@ -113,13 +114,16 @@ def _validated(payload: bytes) -> DeviceEvent:
     try:
         return DeviceEvent.model_validate_json(payload)
     except ValidationError as error:
-        if not any("gs1" in found["loc"] for found in error.errors(include_url=False)):
+        faults = error.errors(include_url=False)
+        if not any(ADDED_BY_AGENT.intersection(map(str, found["loc"])) for found in faults):
             raise
-    # What a device puts into gs1 is replaced, so it is no reason to refuse the event.
+    # What a device puts into gs1 or weighed is replaced, so it is no reason to refuse the event.
     value = json.loads(payload)
     data = value.get("data")
-    for goods in _goods(data) if isinstance(data, dict) else []:
-        goods.pop("gs1", None)
+    if isinstance(data, dict):
+        data.pop("weighed", None)
+        for goods in _goods(data):
+            goods.pop("gs1", None)
     return DeviceEvent.model_validate_json(json.dumps(value))
 
 
@@ -131,6 +135,7 @@ def _goods(data: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _resolve_barcodes(data: dict[str, Any]) -> None:
+    data.pop("weighed", None)  # no device is believed on it: the station's scale says it
     for goods in _goods(data):
         goods.pop("gs1", None)
         barcode = goods.get("barcode")
