@@ -7,6 +7,8 @@ The driver asks :meth:`Uplink.next`, does it, and tells what came of it. Held tr
 - a batch that the relay will not take is halved until the event at fault stands alone. That one
   is set aside only when the relay took *another* one since: for a relay that refuses everything
   (another version, a fault of its own) nothing is set aside, it is waited for;
+- before an event is at fault it is offered without what an older relay does not know of it, and
+  what the agent only added: an agent may be upgraded before its relay;
 - whatever goes wrong, there is a next try: slowly where a person must act, at once when they did.
 """
 
@@ -30,6 +32,7 @@ from edge_agent.sync.actions import (
 )
 from edge_agent.sync.backoff import Backoff
 from edge_agent.sync.port import BatchRefused, Busy, GenerationReused, RateLimited
+from edge_agent.sync.refusals import plain, split
 from edge_contract.batch import HeartbeatReply
 from edge_contract.errors import EdgeError, NeedsOperator, Rejected
 
@@ -176,11 +179,14 @@ class Uplink:
         self.link = "up"
         batch = self._queue.popleft()
         since = self._taken if batch.refused_after is None else batch.refused_after
+        if (lighter := plain(batch, error, since)) is not None:
+            self._queue.appendleft(lighter)
+            return
         if len(batch) > 1:
             if error.code == "too-large":
                 self._most = max(1, len(batch) // 2)
                 self._taken_at_this_size = 0
-            self._queue.extendleft(reversed(_split(batch, error.positions, since)))
+            self._queue.extendleft(reversed(split(batch, error.positions, since)))
             return
         ((position, text),) = batch.events
         guilty = SetAside(position, text, error.code, error.message)
@@ -233,14 +239,3 @@ class Uplink:
         self._backoff.reset()
         self.link = "up"
         self.trouble = None
-
-
-def _split(batch: Batch, guilty: frozenset[int], since: int) -> list[Batch]:
-    """Smaller batches in the same order per device: the named ones alone, or two halves."""
-    alone = [event for event in batch.events if event[0] in guilty]
-    rest = tuple(event for event in batch.events if event[0] not in guilty)
-    middle = len(batch) // 2
-    pieces = [batch.events[:middle], batch.events[middle:]]
-    if alone and rest:
-        pieces = [*((event,) for event in alone), rest]
-    return [Batch(piece, True, since) for piece in pieces]

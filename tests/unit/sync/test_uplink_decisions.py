@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,7 @@ class Play:
     sizes: list[int] = field(default_factory=list)
     waited: list[float | None] = field(default_factory=list)
     renewals: int = 0
+    text: Callable[[int], str] = "e{}".format
     kind: InitVar[type[Uplink]] = Uplink
 
     def __post_init__(self, kind: type[Uplink]) -> None:
@@ -63,7 +66,7 @@ class Play:
                 self.machine.beaten(self.beat, max(self.pending, default=0), len(self.pending))
             case Fetch(events, _):
                 self.machine.fetching(self.now)
-                self.machine.fetched([(p, f"e{p}") for p in self.pending[:events]])
+                self.machine.fetched([(p, self.text(p)) for p in self.pending[:events]])
             case Send(batch):
                 self.sizes.append(len(batch))
                 error = self.judge(batch)
@@ -170,6 +173,50 @@ def test_several_poisoned_events_in_a_row_block_nobody() -> None:
     play.until_idle()
     assert sorted(play.aside) == list(poison)
     assert len(play.stored) == 494
+
+
+class RelayOfBefore:
+    """A relay of a version that does not know ``weighed`` and refuses what it does not know."""
+
+    def __init__(self, *poison: int, named: bool) -> None:
+        self._poison = frozenset(poison)
+        self._named = named
+        self.taken: dict[int, dict[str, Any]] = {}
+
+    def __call__(self, batch: Batch) -> EdgeError | None:
+        events = {position: json.loads(text) for position, text in batch.events}
+        bad = {at for at, event in events.items() if "weighed" in event["data"]}
+        bad |= self._poison & events.keys()
+        if bad:
+            return BatchRefused("bad-batch", "weighed?", frozenset(bad if self._named else ()))
+        self.taken |= events
+        return None
+
+
+class AsItIs(Uplink):
+    """Broken on purpose: an event is offered as it is or not at all."""
+
+    def refused(self, error: BatchRefused, now: float) -> None:
+        super().refused(BatchRefused("other", error.message, error.positions), now)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_older_relay_gets_events_without_their_weight_and_none_is_lost(named: bool) -> None:
+    def text(position: int) -> str:
+        more = {"weighed": {"reason": "ä"}} if position % 3 == 0 else {}
+        return json.dumps({"data": {"package": '"weighed"'} | more}, ensure_ascii=False)
+
+    def play(kind: type[Uplink]) -> tuple[Play, RelayOfBefore]:
+        relay = RelayOfBefore(7, named=named)
+        played = Play(list(range(1, 101)), relay, text=text, kind=kind)
+        played.until_idle()
+        return played, relay
+
+    played, relay = play(Uplink)
+    assert played.aside == [7], "what is wrong otherwise is still set aside"
+    assert sorted(played.stored) == sorted(relay.taken) == [n for n in range(1, 101) if n != 7]
+    assert all(event == {"data": {"package": '"weighed"'}} for event in relay.taken.values())
+    assert len(play(AsItIs)[0].aside) == 34
 
 
 class BlamesAtOnce(Uplink):
