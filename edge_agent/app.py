@@ -7,6 +7,7 @@ import logging
 import random
 import signal
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from edge_agent import clock
 from edge_agent.agent import Agent, Identity, Patience
@@ -19,7 +20,10 @@ from edge_agent.secret import read_secret
 from edge_agent.status import StatusServer
 from edge_agent.sync.actions import Limits
 from edge_agent.sync.client import HttpRelay, Timeouts, trust
-from edge_contract.errors import NeedsOperator
+from edge_contract.errors import NeedsOperator, Retryable
+
+if TYPE_CHECKING:
+    from edge_agent.devices.discovery.advertise import BrokerAdvert
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +82,7 @@ async def _run(config: AgentConfig, outbox: SqliteOutbox, socket: StatusServer) 
         broker=floor.broker_findings,
     )
     await socket.start(answers.all())
+    advert = await _announced(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +104,34 @@ async def _run(config: AgentConfig, outbox: SqliteOutbox, socket: StatusServer) 
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+        if advert is not None:
+            await asyncio.to_thread(advert.stop)
     log.info("The agent stops as asked.")
+
+
+async def _announced(config: AgentConfig) -> BrokerAdvert | None:
+    """Tell the network of the broker, where that is wanted. Events do not wait for it to work."""
+    if config.mqtt is None or not config.discovery.advertise:
+        return None
+    from edge_agent.devices.discovery.advertise import Advert, BrokerAdvert
+
+    advert = BrokerAdvert(
+        Advert(
+            config.site.name,
+            config.site.agent,
+            version("warehouse-edge"),
+            config.mqtt.host,
+            config.mqtt.port,
+            config.mqtt.tls is not None,
+            config.discovery.interfaces,
+        )
+    )
+    try:
+        await asyncio.to_thread(advert.start)
+    except Retryable as error:
+        log.warning("%s", error)
+        return None
+    return advert
 
 
 def _relay(settings: UplinkSettings, agent: str) -> HttpRelay:
