@@ -1,7 +1,7 @@
 """What the documentation says of both programs, made of the programs themselves.
 
-``python -m edge_sandbox.reference docs`` writes the configuration's reference and the page on bad
-input; ``--check`` says whether they drifted.
+``python -m edge_sandbox.reference docs`` writes the references of the configuration and of device
+profiles and the page on bad input; ``--check`` says whether they drifted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from cloud_relay import config as relay_config
 from edge_agent import config as agent_config
 from edge_agent.devices.complaints import COMPLAINTS
+from edge_agent.devices.profiles import reference as profiles
 from edge_agent.outbox.settings import OutboxSettings
 
 
@@ -73,7 +74,12 @@ This page is generated from `edge_agent/devices/complaints.py`.
 """
 
 
-PAGES = {"reference/configuration.md": configuration, "bad-input.md": bad_input}
+PAGES = {
+    "reference/configuration.md": configuration,
+    "reference/profile.md": profiles.page,
+    "reference/profile.schema.json": profiles.schema_text,
+    "bad-input.md": bad_input,
+}
 
 
 def main(arguments: list[str]) -> int:

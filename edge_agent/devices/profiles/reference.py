@@ -44,21 +44,12 @@ def schema_text() -> str:
 def page() -> str:
     """Every key of a profile, for people."""
     schema = profile_schema()
-    tables = [("", "At the top", schema)]
-    for key, value in schema["properties"].items():
-        part = _named(schema, value)
-        if part is not None:
-            tables.append((key, f"`[{key}]`", part))
-            tables += [
-                (f"{key}.{inner}", f"`[{key}.{inner}]`", deeper)
-                for inner, below in part.get("properties", {}).items()
-                if (deeper := _named(schema, below)) is not None
-            ]
+    tables = [("At the top", schema), *_tables(schema, schema, "")]
     sections = "\n\n".join(
         f"## {title}\n\n{_first_line(part)}"
         "| key | takes | unless said | means |\n| --- | --- | --- | --- |\n"
         + "\n".join(_rows(schema, part))
-        for _, title, part in tables
+        for title, part in tables
     )
     return f"""# Keys of a device profile
 
@@ -72,6 +63,17 @@ This page is generated from `edge_agent/devices/`.
 """
 
 
+def _tables(schema: Schema, part: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    """The tables below one, each with its heading, in the order of the models."""
+    for key, value in part.get("properties", {}).items():
+        inner = _named(schema, value)
+        if inner is None:
+            continue
+        many = _is_list(value)
+        yield f"`[[{path}{key}]]`" if many else f"`[{path}{key}]`", inner
+        yield from _tables(schema, inner, f"{path}{key}.")
+
+
 def _first_line(part: Schema) -> str:
     said = str(part.get("description", "")).replace("``", "`").split("\n\n")[0]
     return f"{' '.join(said.split())}\n\n" if said else ""
@@ -79,9 +81,10 @@ def _first_line(part: Schema) -> str:
 
 def _rows(schema: Schema, part: Schema) -> Iterator[str]:
     for key, value in part.get("properties", {}).items():
-        if _named(schema, value) is not None and part is schema:
+        if part is schema and _named(schema, value) is not None:
             continue  # a table of its own below
-        default = value.get("default")
+        table = _named(schema, value)
+        default = None if table is not None else value.get("default")
         unless = "" if default in (None, "", []) else f"`{json.dumps(default, ensure_ascii=False)}`"
         if key in part.get("required", ()):
             unless = "must be there"
@@ -91,9 +94,8 @@ def _rows(schema: Schema, part: Schema) -> Iterator[str]:
 
 
 def _takes(schema: Schema, value: Schema) -> str:
-    if "$ref" in value or "allOf" in value:
-        found = _named(schema, value)
-        return "a table" if found is not None and "properties" in found else "a value"
+    if _named(schema, value) is not None:
+        return "tables, see below" if _is_list(value) else "a table, see below"
     if "anyOf" in value:
         kinds = [_takes(schema, one) for one in value["anyOf"] if one.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
@@ -112,12 +114,17 @@ def _takes(schema: Schema, value: Schema) -> str:
 
 
 def _named(schema: Schema, value: Schema) -> Schema | None:
-    """The table that a key holds, if it holds one."""
-    for one in [value, *value.get("anyOf", ()), *value.get("allOf", ())]:
+    """The table that a key holds, or holds a list of."""
+    inner = value.get("items", {}) if _is_list(value) else value
+    for one in [inner, *inner.get("anyOf", ()), *inner.get("allOf", ())]:
         if "$ref" in one:
             part: Schema = schema["$defs"][one["$ref"].rpartition("/")[2]]
             return part if "properties" in part else None
     return None
+
+
+def _is_list(value: Schema) -> bool:
+    return value.get("type") == "array"
 
 
 def _meanings(model: type[BaseModel], seen: set[str]) -> Iterator[tuple[tuple[str, str], str]]:
