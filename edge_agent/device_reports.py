@@ -105,7 +105,7 @@ def _of_line(device: ConfiguredDevice, link: LinkState | None) -> DeviceReport:
         state=state,
         online=state == "online",
         detail="" if link is None else link.detail,
-        last_seen=None if link is None else getattr(link, "last_seen", None),
+        last_seen=None if link is None else link.last_seen,
     )
 
 

@@ -126,7 +126,7 @@ class Broker:
     written: 1 keeps what the broker acknowledged through ``kill -9``; a larger number is faster
     and forgets. ``max_queued`` is how many messages it keeps for a client before it drops silently,
     as Mosquitto does. With a ``certificate`` (and its key) there is a second listener with TLS at
-    :attr:`tls_port`.
+    :attr:`tls_port`. ``acl`` is added to the access list, for devices with topics of their own.
     """
 
     def __init__(
@@ -138,6 +138,7 @@ class Broker:
         autosave_changes: int = 1,
         message_size_limit: int = 16 * 1024 * 1024,
         certificate: tuple[Path, Path] | None = None,
+        acl: str = "",
         directory: Path | None = None,
         port: int | None = None,
     ) -> None:
@@ -145,6 +146,7 @@ class Broker:
         self.port = port or 0
         self.tls_port = 0
         self._certificate = certificate
+        self._acl = _ACL + acl
         self._fixed_port = port is not None
         self._given = directory
         self._directory = Path()
@@ -251,7 +253,7 @@ class Broker:
 
     def _write_users(self) -> None:
         lines = "".join(_password_line(user, word) for user, word in self._passwords.items())
-        for name, text in (("passwords", lines), ("acl", _ACL)):
+        for name, text in (("passwords", lines), ("acl", self._acl)):
             path = self._directory / name
             path.touch(mode=0o600)
             path.write_text(text)
