@@ -19,11 +19,12 @@ from pydantic import ValidationError
 
 from edge_agent.devices.holding import Holding, reading_of
 from edge_agent.devices.links import AppendBlocking, Clock, Health, LinkState, Tally, full_jitter
-from edge_agent.devices.mt_sics import Lines, ScaleReading, StableWeights, decode
 from edge_agent.devices.presence import state_reading
 from edge_agent.devices.profiles.parts import SerialLine
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
+from edge_agent.devices.scales.codec import Framer, scale_codec
 from edge_agent.devices.scales.profile import ScaleProfile
+from edge_agent.devices.scales.reading import ScaleReading, StableWeights
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _SILENT_POLLS = 3
 
 
 class SerialScale:
-    """Polls one MT-SICS scale; its stable weights become ``weight.measured``."""
+    """Polls one scale; its stable weights become ``weight.measured``."""
 
     def __init__(
         self,
@@ -54,7 +55,8 @@ class SerialScale:
         self._stopping = threading.Event()
         self._tally = Tally(device.name, "scale", clock)
         self._holding = Holding(append, self._tally, self._stopping)
-        self._weights = StableWeights(self._settings.min_change)
+        self._codec = scale_codec(self._settings)
+        self._weights = StableWeights(self._settings.min_change, self._settings.settle)
         self._told: tuple[DeviceStatus, str] | None = None
         """The state that is on record."""
         self._thread = threading.Thread(target=self._run, name=f"scale-{self.name}", daemon=True)
@@ -104,21 +106,23 @@ class SerialScale:
 
     def _poll(self, port: serial.SerialBase) -> None:
         """Ask and listen until the link stops; raises one of ``_GONE`` when the port is gone."""
-        lines = Lines()
+        lines = self._codec.framer()
         silent = 0
         while not self._stopping.is_set():
-            port.write(f"{self._settings.command or 'SI'}\r\n".encode())
+            request = self._codec.request()
+            if request is not None:
+                port.write(request)
             replies = self._listen(port, lines)
             silent = 0 if replies else silent + 1
             for line in replies:
-                self._take(decode(line))
+                self._take(self._codec.decode(line))
             if silent >= _SILENT_POLLS:
                 self._tell(
                     "fault", "fault", "The scale does not answer: check its cable and settings."
                 )
             self._stopping.wait(self._settings.poll_interval_s)
 
-    def _listen(self, port: serial.SerialBase, lines: Lines) -> list[str]:
+    def _listen(self, port: serial.SerialBase, lines: Framer) -> list[bytes]:
         """The lines up to the first complete reply, or none when it takes too long."""
         deadline = time.monotonic() + self._settings.reply_timeout_s
         while time.monotonic() < deadline and not self._stopping.is_set():
