@@ -202,6 +202,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig
     try:
         devices = configured_devices(anchored.devices, ProfileLibrary(anchored.profiles))
         benches_of(devices, anchored.stations)
+        if anchored.mqtt is None and (fleets := [d.name for d in devices if d.transport == "mqtt"]):
+            raise ConfigurationError(
+                f"devices.{fleets[0]}: it publishes on MQTT, and there is no [mqtt].",
+                "Say in [mqtt] where the site's broker is; edge-agent config check tries it.",
+            )
     except ConfigurationError as error:
         lines = "\n".join(f"{path}: {line}" for line in error.message.splitlines())
         raise ConfigurationError(lines, error.remedy) from error

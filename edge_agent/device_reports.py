@@ -31,8 +31,12 @@ def device_reports(
     configured: Sequence[ConfiguredDevice],
     links: Iterable[LinkState],
     present: Iterable[DevicePresence],
+    stations: Mapping[str, str] | None = None,
 ) -> list[DeviceReport]:
-    """By name. A fleet that captures its devices' names stands there itself until one is heard."""
+    """By name. A fleet that captures its devices' names stands there itself until one is heard.
+
+    ``stations``: where devices stand, by name.
+    """
     states = {state.name: state for state in links if state.kind != "mqtt"}
     sections = {device.name: device for device in configured}
     reports = {
@@ -44,7 +48,11 @@ def device_reports(
             reports[device.name] = _of_line(device, states.get(device.name))
         elif device.name not in heard:
             reports.setdefault(device.name, _unheard(device))
-    return [report for _, report in sorted(reports.items())]
+    places = stations or {}
+    return [
+        report.model_copy(update={"station": places.get(name, report.station)})
+        for name, report in sorted(reports.items())
+    ]
 
 
 def class_reports(devices: Iterable[DeviceReport]) -> dict[str, ClassReport]:

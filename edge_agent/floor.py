@@ -34,7 +34,9 @@ class Floor:
         agent.devices = self.devices
         self._devices = configured_devices(config.devices, ProfileLibrary(config.profiles))
         # Every link stores through the stations, which put weights into the events of packages.
-        append = Pairing(benches_of(self._devices, config.stations)).storing(agent.append_blocking)
+        benches = benches_of(self._devices, config.stations)
+        self._stations = {name: bench.name for bench in benches for name in bench.devices}
+        append = Pairing(benches).storing(agent.append_blocking)
         if config.mqtt is not None:
             fleets, _ = fleets_of(self._devices)
             reader = FleetReader(
@@ -74,6 +76,7 @@ class Floor:
             self._devices,
             (link.state() for link in self._agent.links),
             self._presence.devices(self._clock()),
+            self._stations,
         )
 
     def broker_findings(self) -> tuple[str, ...]:

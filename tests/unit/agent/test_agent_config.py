@@ -135,6 +135,23 @@ def test_every_default_the_example_shows_is_the_default(tmp_path: Path) -> None:
             "devices.bench-1: override.serial.parity: Input should be 'N', 'E', 'O'",
         ),
         ('host = "192.0.2.10"', 'host = "192.0.2.10"\nname = "x"', "another name: remove it"),
+        (
+            "[devices.bench-1]",
+            '[devices.yard]\nprofile = "generic-json"\ntopic = "wh/+/{device}/event"\n'
+            "[devices.bench-1]",
+            "devices.yard: the topic wh/+/{device}/event would take what devices publish on wh/v1/",
+        ),
+        (
+            "[devices.bench-1]",
+            '[devices.yard]\nprofile = "generic-json"\n[devices.gate]\nprofile = "generic-json"\n'
+            "[devices.bench-1]",
+            "devices.gate: its topic scanners/{device}/json and that of devices.yard take the same",
+        ),
+        (
+            '[mqtt]\nhost = "127.0.0.1"\nusername = "agent"\npassword_file = "secrets/mqtt"\n',
+            '[devices.yard]\nprofile = "generic-json"\n',
+            "devices.yard: it publishes on MQTT, and there is no [mqtt].",
+        ),
         ('name = "dc1"', "name = ", "agent.toml:3: not TOML: "),
     ],
 )
