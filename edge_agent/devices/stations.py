@@ -65,6 +65,9 @@ class _Weighing:
     """Whom it is given to. Once set it never changes."""
     spent: str = ""
     """Why nobody gets it any more."""
+    rivals: frozenset[str] = frozenset()
+    """Packages named before it was weighed: the one that is scanned again while it lies there gets
+    it after all."""
 
     def lies(self, at: datetime) -> bool:
         return self.since <= at and (self.gone is None or at < self.gone)
@@ -141,6 +144,8 @@ class Station:
         self._named.append(named)
         lying = [weighing for weighing in self._weighings if weighing.lies(at)]
         for weighing in lying:
+            if package in weighing.rivals:
+                weighing.spent, weighing.rivals = "", frozenset()
             if weighing.package not in (None, package) and not weighing.spent:
                 weighing.spent = (
                     f"{weighing.package} and {package} were both scanned while {weighing.told()} "
@@ -207,6 +212,7 @@ class Station:
         elif takers:
             names = " and ".join(sorted(named.package for named in takers)[:3])
             weighing.spent = f"{names} were scanned before {weighing.told()} was weighed"
+            weighing.rivals = frozenset(named.package for named in takers)
 
     def _give(self, weighing: _Weighing, named: _Named) -> Verdict:
         weighing.package = named.package

@@ -65,6 +65,46 @@ def test_everything_loose_goes_into_the_package_with_its_weight(floor: Floor) ->
     assert results[1].notes == ("package BOX-1",)
 
 
+def shipping_weight(floor: Floor, package: str) -> float:
+    found = floor.call(
+        "stock.package",
+        "search_read",
+        domain=[["name", "=", package]],
+        fields=["shipping_weight"],
+    )
+    return float(found[0]["shipping_weight"])
+
+
+def weighed(weight: str, uom: str) -> dict[str, Any]:
+    time = "2026-11-24T09:59:00.000000Z"
+    return {"weight": weight, "uom": uom, "device": "scale-1", "time": time, "net": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "kilograms", "note"),
+    [
+        ({"weighed": weighed("2750", "GRM")}, 2.75, "weighed 2750 GRM on scale-1"),
+        ({"weighed": weighed("10", "LBR")}, 4.53592, "weighed 10 LBR on scale-1"),
+        ({"weighed": weighed("9", "KGM"), "weight": "2", "weight_uom": "KGM"}, 2.0, ""),
+        ({"weighed": weighed("9", "CTM")}, 0.0, "its weight of 9 CTM is not kept"),
+        ({"weighed": weighed("9", "MTR")}, 0.0, "its weight of 9 MTR is not kept"),
+        ({"weighed": {"reason": "Nothing lay there."}}, 0.0, "no weight: Nothing lay there."),
+    ],
+)
+def test_the_stations_weight_counts_where_the_device_says_none(
+    floor: Floor, fields: dict[str, Any], kilograms: float, note: str
+) -> None:
+    screw = floor.product()
+    delivery = delivery_of(floor, screw, 1)
+    box = f"BOX-W{delivery[-5:]}"
+
+    results = floor.apply(line(delivery, screw, 1), packed(delivery, box, **fields))
+
+    assert codes(results) == ["applied"] * 2
+    assert shipping_weight(floor, box) == pytest.approx(kilograms, abs=1e-4)
+    assert " ".join(results[1].notes).startswith(f"package {box} {note}".strip())
+
+
 def test_part_of_a_line_is_packed(floor: Floor) -> None:
     screw = floor.product()
     delivery = delivery_of(floor, screw, 5)

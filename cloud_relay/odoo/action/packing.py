@@ -108,6 +108,24 @@ def kilograms(weight, code):
     return unit._compute_quantity(float(weight), target, round=False)
 
 
+def weigh(package, data):
+    # The device's own weight, else what the agent had from the scale of the station; answers a note.
+    # A packing that the device reported right is not refused for what the agent added.
+    weighed = data.get("weighed") or {}
+    if data.get("weight"):
+        package.write({"shipping_weight": kilograms(data["weight"], data["weight_uom"])})
+    elif weighed.get("weight"):
+        told = "%s %s" % (weighed["weight"], weighed["uom"])
+        unit = cached("unit", look_up_unit, weighed["uom"])
+        if not unit or not convertible(unit, env.ref("uom.product_uom_kgm")):
+            return "its weight of %s is not kept: Odoo has no such unit of weight" % told
+        package.write({"shipping_weight": kilograms(weighed["weight"], weighed["uom"])})
+        return "weighed %s on %s" % (told, weighed["device"])
+    elif weighed.get("reason"):
+        return "no weight: %s" % weighed["reason"]
+    return ""
+
+
 def free_package(name, picking):
     # The package of that name, if it holds nothing, or a new one.
     package = find_package(name)
@@ -154,9 +172,7 @@ def pack(event):
         "WHERE x_move_line_id IN %s AND x_state = 'open'",
         [package.id, tuple(lines.ids)],
     )
-    if data.get("weight"):
-        package.write({"shipping_weight": kilograms(data["weight"], data["weight_uom"])})
-    return applied(picking, "package %s" % package.name)
+    return applied(picking, "package %s" % package.name, weigh(package, data))
 
 
 def apply_packed(events):
