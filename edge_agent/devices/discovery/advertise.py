@@ -47,16 +47,14 @@ class BrokerAdvert:
 
     def start(self) -> None:
         """Begin. Raises ``Retryable`` when the network does not let us: nobody is told then."""
-        from zeroconf import Error, IPVersion, Zeroconf
+        from zeroconf import Error
+
+        from edge_agent.devices.discovery.mdns import on_network
 
         service = service_info(self._advert)
         zeroconf: Zeroconf | None = None
         try:
-            zeroconf = (
-                Zeroconf(interfaces=list(self._advert.interfaces), ip_version=IPVersion.V4Only)
-                if self._advert.interfaces
-                else Zeroconf(ip_version=IPVersion.V4Only)
-            )
+            zeroconf = on_network(self._advert.interfaces)
             zeroconf.register_service(service, allow_name_change=True)
         except (OSError, Error) as error:
             if zeroconf is not None:
@@ -105,6 +103,6 @@ def _addresses(host: str, interfaces: Sequence[str]) -> list[str]:
         return sorted(found)
     if interfaces:
         return list(interfaces)
-    from zeroconf import get_all_addresses
+    from zeroconf import get_all_addresses  # type: ignore[attr-defined] # in its __all__ it is not
 
     return sorted(one for one in get_all_addresses() if not one.startswith("127.")) or ["127.0.0.1"]

@@ -5,6 +5,7 @@ Only listens and asks the standard questions. Nothing that answers is trusted fo
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -61,11 +62,7 @@ def listen(
     ends it early. Raises ``Retryable`` when the network cannot be listened to.
     """
     try:
-        zeroconf = (
-            Zeroconf(interfaces=list(interfaces), ip_version=IPVersion.V4Only)
-            if interfaces
-            else Zeroconf(ip_version=IPVersion.V4Only)
-        )
+        zeroconf = on_network(interfaces)
     except OSError as error:
         raise Retryable(
             f"The network cannot be listened to for announcements: {error.strerror or error}. "
@@ -87,6 +84,17 @@ def listen(
         (service for service in found if service is not None),
         key=lambda service: (SERVICES.index(service.service), service.instance),
     )
+
+
+def on_network(interfaces: Sequence[str]) -> Zeroconf:
+    """Multicast DNS on these interfaces (none: all of them). Raises OSError."""
+    for address in interfaces:
+        # Zeroconf itself forgets to close its socket when an address is not this host's.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+            trial.bind((address, 0))
+    if interfaces:
+        return Zeroconf(interfaces=list(interfaces), ip_version=IPVersion.V4Only)
+    return Zeroconf(ip_version=IPVersion.V4Only)
 
 
 def _resolved(zeroconf: Zeroconf, type_: str, name: str) -> FoundService | None:
