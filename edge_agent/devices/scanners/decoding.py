@@ -75,11 +75,7 @@ def _error(fault: UnreadableFrame) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def decode_gs1(frame: bytes) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _read(profile: ScannerProfile, labels: Labels, message: Message) -> ScannerR
     fields = {
         name: value
         for name, sources in (("antenna", reads.antenna), *reads.extras.items())
-        if (value := find(sources, message)) is not MISSING
+        if isinstance(value := find(sources, message), str | int | Decimal)
     }
     # A device's own id stands for the read; without one its whole content does.
     content = given if given is not None else repr(message.item)
@@ -172,7 +172,10 @@ def _plain(value: Any) -> str:
 
 def _raw(item: Any) -> bytes:
     """The item as JSON, the same for the same content."""
-    text = json.dumps(item, ensure_ascii=False, sort_keys=True, default=str, separators=(",", ":"))
+    try:
+        text = json.dumps(item, ensure_ascii=False, default=str, separators=(",", ":"))
+    except RecursionError:  # as deep as the parser just takes it
+        return b""
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from itertools import permutations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
@@ -78,14 +79,14 @@ class Framing(Part):
             raise ValueError("start_required needs start")
         if self.length and not self.start:
             raise ValueError("length needs start, or nobody knows where the length stands")
-        for one in (*self.start, *self.end):
-            for other in (*self.start, *self.end):
-                longer_end = one in self.end and other in self.end and other.startswith(one)
-                if one is not other and one in other and not (longer_end and other != one):
-                    raise ValueError(
-                        f"{one!r} stands in {other!r}: which of them is meant would depend on how "
-                        "the bytes arrive"
-                    )
+        tokens = [*((text, False) for text in self.start), *((text, True) for text in self.end)]
+        for (one, one_ends), (other, other_ends) in permutations(tokens, 2):
+            longer_end = one_ends and other_ends and other.startswith(one)
+            if one in other and not longer_end:
+                raise ValueError(
+                    f"{one!r} stands in {other!r}: which of them is meant would depend on how the "
+                    "bytes arrive"
+                )
         return self
 
 
@@ -104,7 +105,7 @@ class Reads(Part):
     extras: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Sources] = Field(
         default_factory=dict
     )
-    """Whatever else is worth showing, by a name of your own."""
+    """Whatever else is worth showing (a text or a number), by a name of your own."""
     only: dict[Annotated[str, BeforeValidator(_source)], Texts] = Field(default_factory=dict)
     """Take only reads in which this place has one of these values."""
     time_format: str = "iso"
