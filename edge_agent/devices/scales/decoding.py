@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, get_args
 
-from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.scales.codec import scale_codec
 from edge_agent.devices.scales.profile import ScaleProfile, ScaleProtocol
+from edge_agent.devices.scales.reading import failed
 
+#: No frame of a scale is longer, nor a printout; what a port yields is bounded by its framer.
+_LONGEST = 1024
 #: Names under which a shipped profile of protocol ``regex`` is known as a protocol.
 REGEX_PROFILES = ("ohaus", "adam")
 #: Every protocol that ``decode_scale`` knows without a profile of the caller's.
@@ -27,7 +29,8 @@ def decode_scale(
     is ``regex`` without a profile; never for a frame.
     """
     codec = scale_codec(_profile(protocol, profile))
-    return asdict(codec.decode(frame, command))
+    too_long = len(frame) > _LONGEST
+    return asdict(failed(frame, "too_long") if too_long else codec.decode(frame, command))
 
 
 def _profile(protocol: str, profile: ScaleProfile | None) -> ScaleProfile:
@@ -36,6 +39,8 @@ def _profile(protocol: str, profile: ScaleProfile | None) -> ScaleProfile:
             return profile
         if protocol == "regex":
             raise ValueError("protocol regex needs a profile that has patterns")
+        from edge_agent.devices.profiles.library import ProfileLibrary  # slow to load
+
         shipped = ProfileLibrary().get(protocol).scale
         if shipped is None:
             raise ValueError(f"the shipped profile {protocol} is no scale's")

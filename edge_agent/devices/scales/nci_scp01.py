@@ -26,6 +26,8 @@ from edge_agent.devices.scales.reading import (
 from edge_agent.devices.scales.units import unit_of
 
 _ETX = b"\x03"
+#: No line is longer; noise that is gets no look.
+_LONGEST_LINE = 40
 _FRAME = re.compile(rb"(?:\n[^\r\n\x03]*\r){1,2}\Z")
 _WEIGHT = re.compile(r" *([+-]? *[0-9]*\.?[0-9]*) *([A-Za-z]{1,3}|%) *")
 _STATUS = re.compile(rb"S?([\x30-\x3f][\x30-\x3f\x70-\x7f]{1,3})")
@@ -87,6 +89,8 @@ class NciScp01:
             return failed(frame, "unknown_command")
         if not lines:
             return failed(frame, "not_understood" if frame else "no_response")
+        if max(map(len, lines)) > _LONGEST_LINE:
+            return failed(frame, "not_understood")
         state = _state(lines[-1])
         if state is None or len(lines) > 2:
             return failed(frame, "not_understood" if len(lines) > 1 else "no_status")

@@ -28,6 +28,8 @@ from edge_agent.devices.scales.reading import (
 from edge_agent.devices.scales.units import unit_of
 
 _STABLE = {"yes": True, "no": False, "unknown": None}
+#: No line of a scale is longer; it keeps a clumsy expression from taking long over noise.
+_LONGEST = 128
 _FIRST = ("overload", "underload", "motion", "busy", "error", "ok", "info")
 
 
@@ -59,6 +61,8 @@ class RegexScale:
         return failed(frame, "not_understood")
 
     def _line(self, frame: bytes, line: str) -> ScaleReading | None:
+        if len(line) > _LONGEST:
+            return None
         for compiled, pattern in self._patterns:
             found = compiled.fullmatch(line)
             if found is not None:

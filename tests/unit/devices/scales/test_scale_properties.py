@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import time
 from decimal import Decimal
 from typing import get_args
 
@@ -198,6 +200,20 @@ def test_decoding_by_hand_takes_any_frame_and_calls_silence_an_error(protocol: s
     assert decode_scale(protocol, b"\xff\x00\xff")["status"] == "error"
     own = ScaleProfile(protocol="toledo-8217", unit="lb")
     assert decode_scale(protocol, b"", None, own)["status"] == "error"
+
+
+@pytest.mark.parametrize("protocol", SCALE_PROTOCOLS)
+def test_noise_takes_no_time(protocol: str) -> None:
+    fill = [b" ", b"1", b"-", b"1.2 kg" + b" " * 40, b"\x02", b"\n", b"S S 1 "]
+    heads = [b"", b"\n", b"S S ", b"ST,+", b"N ", b"\x02"]
+    tails = [b"", b"kg", b"\r\n00\r\x03", b"x\r\n"]
+    began = time.process_time()
+    for head, byte, tail in itertools.product(heads, fill, tails):
+        room = 1024 - len(head) - len(tail)
+        frame = head + (byte * room)[:room] + tail
+        assert decode_scale(protocol, frame)["status"] in {"error", "info"}, frame
+        assert decode_scale(protocol, frame * 1000)["detail"] == "too_long"
+    assert time.process_time() - began < 5
 
 
 def test_an_unknown_protocol_is_the_callers_mistake() -> None:
