@@ -76,7 +76,8 @@ class Presence:
         self._devices: dict[str, _Device] = {}
         self._lock = threading.Lock()
         self.measured = 0
-        """How often a clock was measured; when it rises there is something new to remember."""
+        """How often a clock was measured, a state changed or a name was taken; when it rises there
+        is something new to remember."""
         self.time_wanted = False
         """A device told its time and has not heard ours lately: hearing it, it will answer, and the
         round trip measures its clock."""
@@ -142,8 +143,9 @@ class Presence:
             known.state, known.boot = status.state, status.boot
             known.direct = True
             known.at_risk = not status.waits_for_feedback
-            if fresh:
+            if fresh and status.state == "online":  # a last will is the broker's word
                 known.last_seen = arrived
+            self.measured += changed
             if status.time is not None and status.state == "online":
                 # what repeats a recent time of the agent is recent, wherever it waited
                 echo = status.heard is not None and timedelta(0) <= arrived - status.heard <= _ECHO

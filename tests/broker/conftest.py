@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -21,7 +23,11 @@ from edge_agent.devices.settings import MqttSettings
 from edge_agent.devices.simulate.handheld import Handheld
 from edge_agent.outbox.fake import MemoryOutbox
 from edge_agent.outbox.port import Appended, Reading, Unreadable
+from edge_agent.status import ask
+from edge_contract.errors import EdgeError
+from edge_contract.killpoint import VARIABLE
 from edge_sandbox.broker import Broker
+from edge_sandbox.process import Part
 
 
 def now() -> datetime:
@@ -211,5 +217,75 @@ def wire() -> Callable[..., tuple[UUID, bytes]]:
         identity = uuid4()
         base = {"id": str(identity), "time": now().isoformat(), **line(**changes)}
         return identity, json.dumps(base).encode()
+
+    return make
+
+
+class Site:
+    """An agent's directory, and the agent itself as a child process, without a relay."""
+
+    def __init__(
+        self, directory: Path, broker: Broker, devices: str, profiles: Mapping[str, str]
+    ) -> None:
+        self.config = directory / "agent.toml"
+        self.socket = directory / "agent.sock"
+        (directory / "profiles").mkdir()
+        for name, text in profiles.items():
+            (directory / "profiles" / f"{name}.toml").write_text(text)
+        secret = directory / "password"
+        secret.touch(mode=0o600)
+        secret.write_text(broker.password("agent") + "\n")
+        self.config.write_text(
+            f"""
+[site]
+name = "dc1"
+agent = "dock-a"
+[outbox]
+path = "outbox.db"
+min_free_bytes = 1048576
+[mqtt]
+host = "{broker.host}"
+port = {broker.port}
+username = "agent"
+password_file = "password"
+reconnect_max_s = 0.2
+[status]
+socket = "agent.sock"
+{devices}
+"""
+        )
+
+    def part(self, kill: str = "") -> Part:
+        """The agent; ``kill`` is a place where it dies."""
+        return Part(
+            "agent",
+            [sys.executable, "-m", "edge_agent", "run", "--config", str(self.config)],
+            self.config.with_name("agent.log"),
+            ready=self.answers,
+            environment={VARIABLE: kill},
+        )
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.status()["links"][0]["health"] == "up")
+        except EdgeError:
+            return False
+
+    def status(self) -> dict[str, Any]:
+        (report,) = ask(self.socket, "status")
+        return dict(report)
+
+    def devices(self) -> dict[str, dict[str, Any]]:
+        return {device["name"]: device for device in self.status()["devices"]}
+
+    def barcodes(self) -> list[str]:
+        rows = ask(self.socket, "outbox.export")
+        return [row["event"]["data"].get("barcode") for row in rows]
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, broker: Broker) -> Callable[..., Site]:
+    def make(devices: str = "", profiles: Mapping[str, str] | None = None) -> Site:
+        return Site(tmp_path, broker, devices, profiles or {})
 
     return make

@@ -6,12 +6,10 @@ import json
 import signal
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +22,7 @@ from edge_agent.devices.presence import Presence
 from edge_agent.devices.profiles.library import parse_profile
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.outbox.port import Appended
-from edge_agent.status import ask
-from edge_contract.errors import EdgeError
-from edge_contract.killpoint import VARIABLE
 from edge_sandbox.broker import Broker
-from edge_sandbox.process import Part
 
 ACL = """
 pattern write readers/%u/tags
@@ -240,63 +234,17 @@ def test_topics_of_a_former_configuration_are_left(
 # The real agent, killed
 
 
-class Site:
-    """An agent's directory with two fleets, and the agent itself as a child process."""
-
-    def __init__(self, directory: Path, broker: Broker) -> None:
-        self.directory = directory
-        self.socket = directory / "agent.sock"
-        (directory / "profiles").mkdir()
-        for name, text in PROFILES.items():
-            (directory / "profiles" / f"site-{name}.toml").write_text(text)
-        secret = directory / "password"
-        secret.touch(mode=0o600)
-        secret.write_text(broker.password("agent") + "\n")
-        (directory / "agent.toml").write_text(
-            f"""
-[site]
-name = "dc1"
-agent = "dock-a"
-[outbox]
-path = "outbox.db"
-min_free_bytes = 1048576
-[mqtt]
-host = "{broker.host}"
-port = {broker.port}
-username = "agent"
-password_file = "password"
-reconnect_max_s = 0.2
+DEVICES = """
 [devices.dock]
 profile = "site-dock"
 [devices.guns]
 profile = "site-guns"
-[status]
-socket = "agent.sock"
 """
-        )
 
-    def part(self, kill: str = "") -> Part:
-        return Part(
-            "agent",
-            [sys.executable, "-m", "edge_agent", "run", "--config", f"{self.directory}/agent.toml"],
-            self.directory / "agent.log",
-            ready=self.answers,
-            environment={VARIABLE: kill},
-        )
 
-    def answers(self) -> bool:
-        try:
-            return bool(self.status()["links"][0]["health"] == "up")
-        except EdgeError:
-            return False
-
-    def status(self) -> dict[str, Any]:
-        (report,) = ask(self.socket, "status")
-        return dict(report)
-
-    def barcodes(self) -> list[str]:
-        rows = ask(self.socket, "outbox.export")
-        return [row["event"]["data"]["barcode"] for row in rows]
+@pytest.fixture
+def site(make_site: Any) -> Any:
+    return make_site(DEVICES, {f"site-{name}": text for name, text in PROFILES.items()})
 
 
 @pytest.mark.parametrize(
@@ -311,9 +259,8 @@ socket = "agent.sock"
     ],
 )
 def test_killed_among_the_reads_of_one_payload_it_loses_nothing_and_doubles_nothing(
-    tmp_path: Path, broker: Any, make_careless: Any, until: Any, point: str
+    site: Any, make_careless: Any, until: Any, point: str
 ) -> None:
-    site = Site(tmp_path, broker)
     one, two = make_careless("r1"), make_careless("r2")
     with site.part(kill=f"{point}:{6 if point.startswith('outbox') else 2}") as dying:
         one.publish(tags("A", "B", "C"), "readers/r1/tags")
@@ -343,9 +290,8 @@ def test_killed_among_the_reads_of_one_payload_it_loses_nothing_and_doubles_noth
 
 
 def test_status_shows_readers_and_fleets_that_nobody_heard(
-    tmp_path: Path, broker: Any, make_careless: Any, until: Any
+    site: Any, make_careless: Any, until: Any
 ) -> None:
-    site = Site(tmp_path, broker)
     device = make_careless("r1")
     silence = [0.0]
 
