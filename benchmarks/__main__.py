@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import append, apply, intake, latency, memory, uplink
+from benchmarks import append, apply, decode, intake, latency, memory, uplink
 from benchmarks.figures import (
     HEADINGS,
     Figure,
@@ -47,6 +47,7 @@ BENCHMARKS: dict[str, Run] = {
     "memory": memory.run,
     "apply": apply.run,
     "latency": latency.run,
+    "decode": decode.run,
 }
 
 
