@@ -18,7 +18,8 @@ from edge_agent.devices.printer import Printer
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.remembered import RememberedDevices
-from edge_agent.devices.serial_scale import SerialScale
+from edge_agent.devices.scales.link import ScaleLink
+from edge_agent.devices.scanners.link import ScannerLink
 from edge_agent.devices.station_settings import benches_of
 from edge_agent.report import DeviceReport
 
@@ -66,7 +67,9 @@ class Floor:
             agent.links.append(mqtt)
         for device in self._devices:
             if device.device_class == "scale":
-                agent.links.append(SerialScale(device, append, clock))
+                agent.links.append(ScaleLink(device, append, clock))
+            elif device.device_class == "scanner" and device.transport != "mqtt":
+                agent.links.append(ScannerLink(device, append, clock))
             elif device.device_class == "printer":
                 agent.links.append(Printer(device, append, clock))
 

@@ -1,4 +1,4 @@
-"""How the polled links store: one reading at a time, until the outbox takes it."""
+"""How the links of lines store: one burst at a time, until the outbox takes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from edge_agent.devices.links import AppendBlocking, Tally
-from edge_agent.outbox.port import Reading
+from edge_agent.outbox.port import Reading, Unreadable
 from edge_contract.errors import EdgeError
 from edge_contract.event import DeviceEvent
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Holding:
-    """Stores the readings of one polled device. Polling waits meanwhile, so memory is bounded."""
+    """Stores the readings of one device. Its link waits meanwhile, so memory is bounded."""
 
     def __init__(
         self, append: AppendBlocking, tally: Tally, stopping: threading.Event, retry_s: float = 1.0
@@ -27,12 +27,12 @@ class Holding:
         self._stopping = stopping
         self._retry_s = retry_s
 
-    def store(self, reading: Reading) -> bool:
-        """Store one reading; false only when the link stopped before it could be."""
+    def store(self, *burst: Reading | Unreadable) -> bool:
+        """Store all of it in one commit; false only when the link stopped before it could be."""
         logged = False
         while True:
             try:
-                self._append([reading])
+                self._append(burst)
             except EdgeError as refused:
                 self._tally.count("refused")
                 self._tally.set("refused", str(refused))
@@ -43,7 +43,7 @@ class Holding:
                 self._tally.count("append_failures")
                 self._tally.set("refused", f"The outbox failed: {error}. Look at the agent's log.")
             else:
-                self._tally.count("stored")
+                self._tally.count("stored", len(burst))
                 return True
             if self._stopping.wait(self._retry_s):
                 return False

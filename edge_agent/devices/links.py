@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from edge_agent.outbox.port import Appended, Reading, Unreadable
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Clock = Callable[[], datetime]
 #: Stores a burst and returns after its commit. Called from a link's own thread only.
@@ -61,6 +66,23 @@ def full_jitter(attempt: int, chance: float, *, base: float, cap: float) -> floa
     return chance * min(cap, base * 2.0 ** min(attempt, 20))
 
 
+def spectator(name: str, observe: Callable[[str, T], None] | None) -> Callable[[T], None]:
+    """``observe`` as a link calls it: one that fails is not asked again, and stops nothing."""
+    watching = observe
+
+    def watch(what: T) -> None:
+        nonlocal watching
+        if watching is None:
+            return
+        try:
+            watching(name, what)
+        except Exception:  # noqa: BLE001
+            watching = None
+            _log.exception("Whoever watches %s failed and is not asked again", name)
+
+    return watch
+
+
 class Tally:
     """Health and counters of a link: written by its thread, read by any."""
 
@@ -79,6 +101,11 @@ class Tally:
     def count(self, name: str, by: int = 1) -> None:
         with self._lock:
             self._counters[name] += by
+
+    def count_if(self, name: str, by: int) -> None:
+        """Count ``by``, and leave no counter that says nothing."""
+        if by:
+            self.count(name, by)
 
     def set(self, health: Health, detail: str = "") -> None:
         with self._lock:

@@ -7,7 +7,6 @@ meanwhile is thrown away and counted, because it would be told as if it lay ther
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edge_agent.devices.holding import Holding
-from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally
+from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally, spectator
 from edge_agent.devices.ports.keeping import PortThread
 from edge_agent.devices.ports.port import SerialPort
 from edge_agent.devices.ports.troubles import PortSilent, PortStuck, PortTrouble
@@ -25,8 +24,6 @@ from edge_agent.devices.scales.profile import ScaleProfile
 from edge_agent.devices.scales.reading import ScaleReading
 from edge_agent.devices.scales.watching import Watching
 from edge_agent.devices.standing import Standing
-
-_log = logging.getLogger(__name__)
 
 #: Sees every reading as it comes, in the link's thread: device and reading.
 Observe = Callable[[str, ScaleReading], None]
@@ -61,7 +58,7 @@ class ScaleLink:
         self._watching = Watching(
             device.name, self._settings, self._tally, self._standing, holding, clock
         )
-        self._observe = observe
+        self._watch = spectator(device.name, observe)
         self._codec = scale_codec(self._settings)
         self._start = start_bytes(self._settings)
         self._request = self._codec.request()
@@ -153,12 +150,7 @@ class ScaleLink:
     def _take(self, frame: bytes) -> bool:
         """What one frame says; whether storing it took so long that what follows is old."""
         reading = self._codec.decode(frame, self._asked)
-        if self._observe is not None:
-            try:
-                self._observe(self.name, reading)
-            except Exception:  # a spectator must not stop the weighing
-                _log.exception("Whoever watches %s failed and is not asked again", self.name)
-                self._observe = None
+        self._watch(reading)
         begin = time.monotonic()
         self._watching.take(reading)
         return time.monotonic() - begin > _STALE_S and not self._settings.silence_ok

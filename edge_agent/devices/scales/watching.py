@@ -39,13 +39,14 @@ class Watching:
         self._clock = clock
         self._weights = StableWeights(settings.min_change, settings.settle)
         self._garbage = 0
-        self._quiet = False
-        """The fault that is told is silence, or nothing but a port that failed."""
+        self._quiet = True
+        """If a fault is told, it is silence or a port that failed: any answer ends it."""
 
     def forget(self) -> None:
         """The scale was away: the same weight is news again."""
         self._weights.forget()
         self._garbage = 0
+        self._quiet = True
 
     def silent(self, detail: str) -> None:
         self._standing.tell("fault", detail)

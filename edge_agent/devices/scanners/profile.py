@@ -185,6 +185,10 @@ class ScannerProfile(Part):
     """Regular expressions of what is no read at all, such as an answer to a command."""
     duplicate_window_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """The same data again within so long is one read. A label that stays in view stays one."""
+    answer_good: ByteText | None = None
+    """Sent back to a scanner on a line for each read once it is stored, as ``"\\u0006"``."""
+    answer_bad: ByteText | None = None
+    """Sent back for a read that makes no sense and was set aside, as ``"\\u0015"``."""
     symbologies: dict[str, str] = Field(default_factory=dict)
     """What the device calls a symbology: its AIM identifier, where the agent does not know it."""
     max_reads: Annotated[int, Field(ge=1, le=100_000)] = 10_000

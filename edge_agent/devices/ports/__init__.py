@@ -1,0 +1,1 @@
+"""Ports of serial devices, here or behind a serial device server: opened, lost, opened again."""

@@ -1,0 +1,49 @@
+"""How a device on a line is: shown at once, put on record when it changes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_agent.devices.holding import Holding
+from edge_agent.devices.links import Clock, Health, Tally
+from edge_agent.devices.presence import state_reading
+
+Status = Literal["online", "offline", "fault"]
+
+_HEALTH: dict[Status, Health] = {"online": "up", "offline": "down", "fault": "fault"}
+
+
+class Standing:
+    """The ``device.state`` of one device. Belongs to its link's thread."""
+
+    def __init__(self, device: str, tally: Tally, holding: Holding, clock: Clock) -> None:
+        self._device = device
+        self._tally, self._holding, self._clock = tally, holding, clock
+        self._told: tuple[Status, str] | None = None
+        """What is on record."""
+
+    @property
+    def status(self) -> Status | None:
+        """What was told last; ``None``: nothing yet."""
+        return self._told[0] if self._told else None
+
+    @property
+    def detail(self) -> str:
+        """Of a fault that was told last."""
+        return self._told[1] if self._told else ""
+
+    def tell(self, status: Status, detail: str = "", shown: str | None = None) -> None:
+        """Show it, with the details of the moment (``shown``) where they differ from what goes on
+        record. A new fault is news; that a port which is gone fails in another way is not."""
+        self._show(status, detail, shown)
+        news = (status, detail if status == "fault" else "")
+        if news != self._told:
+            self._told = news
+            reading = state_reading(self._device, status, self._clock(), detail=detail)
+            self._holding.store(reading)
+            self._show(status, detail, shown)  # storing it may have been refused meanwhile
+
+    def _show(self, status: Status, detail: str, shown: str | None) -> None:
+        self._tally.set(_HEALTH[status], detail if shown is None else shown)
+        if status == "offline":
+            self._tally.blank()
