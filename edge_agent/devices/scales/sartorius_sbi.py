@@ -28,7 +28,7 @@ from edge_agent.devices.scales.reading import (
 from edge_agent.devices.scales.units import unit_of
 
 _PLAIN, _LABEL = 14, 6
-_WEIGHT = re.compile(r"([+ -])(.{8}[0-9.])([ \]])(.{3})")
+_WEIGHT = re.compile(r"([+ -])([ 0-9.\[]{8}[0-9.])([ \]])(.{3})")
 _ERROR = re.compile(r"(?:e|err|error|app\.er|dis\.er|prt\.er)\.? *[0-9]*|(?:app|dis|prt)\.err?\.?")
 _CALIBRATING = re.compile(r"c|cal.*|adjust.*|isocal.*")
 _WORDS: dict[str, tuple[Status, str]] = {

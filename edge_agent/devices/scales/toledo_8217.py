@@ -27,7 +27,10 @@ from edge_agent.devices.scales.reading import (
 )
 from edge_agent.devices.scales.units import unit_of
 
-_WEIGHT = re.compile(rb" *([0-9]{1,7}(?:\.[0-9]{0,5})?|\.[0-9]{1,5}) *(kg|KG|lb|LB|oz|OZ|g|G)?(N?)")
+#: Five or six characters as a rule; four at least, so that a digit of noise is no weight.
+_WEIGHT = re.compile(
+    rb"(?=.{4}) *([0-9]{1,7}(?:\.[0-9]{0,5})?|\.[0-9]{1,5}) *(kg|KG|lb|LB|oz|OZ|g|G)?(N?)"
+)
 _ALWAYS, _NET = 0x40, 0x20
 #: Bits of the status byte, the worst first.
 _STATUS: tuple[tuple[int, Status, str], ...] = (

@@ -61,6 +61,7 @@ def test_digits_not_approved_for_trade_are_part_of_the_value_and_named(line: str
         ("nRef  +       10 pcs", ("info", "nRef 10")),
         ("Max   +    800.0 g  ", ("info", "Max 800.0")),
         ("+    731.5 xyz", ("error", "unknown_unit xyz")),
+        ("     -   5    ", ("error", "not_understood")),
         ("    731.5 g  ", ("error", "not_understood")),
         (" 731.5 g  ", ("error", "not_understood")),
         ("", ("error", "no_response")),

@@ -74,7 +74,17 @@ def test_the_command_tells_what_an_answer_means(
 
 
 @pytest.mark.parametrize(
-    "frame", [b"\x02-1.25\r", b"\x02?\r", b"\x02??A\r", b"\x021.2.3\r", b"\x02\r", b"\x02 \r"]
+    "frame",
+    [
+        b"\x02-1.25\r",
+        b"\x02?\r",
+        b"\x02??A\r",
+        b"\x021.2.3\r",
+        b"\x027\r",
+        b"7",
+        b"\x02\r",
+        b"\x02 \r",
+    ],
 )
 def test_whatever_else_it_says_is_an_error(frame: bytes) -> None:
     assert fault(said("toledo-8217", frame)) == ("error", "not_understood")
