@@ -1,4 +1,4 @@
-"""``edge-agent decode`` for scanners and GS1: one JSON object a frame. Pure; never raises."""
+"""``edge-agent decode`` for scanners: one JSON object a frame. Pure; never raises."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from edge_agent.devices.gs1_associations import association_warnings
-from edge_agent.devices.gs1_elements import read_symbol
+from edge_agent.devices.gs1_decoding import decode_gs1 as decode_gs1
 from edge_agent.devices.scanners.payloads import read_payload
 from edge_agent.devices.scanners.profile import ScannerProfile
 from edge_agent.devices.scanners.reads import (
@@ -76,19 +75,3 @@ def _error(fault: UnreadableFrame) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
-
-
-def decode_gs1(frame: bytes) -> dict[str, Any]:
-    """``{"ok", "ais": [[ai, value], …], "error", "warnings"}``.
-
-    ``ok`` is whether the symbol keeps the grammar: check digits, dates and lengths count; which
-    identifiers belong together is a warning. ``ais`` has what could be read up to the error.
-    """
-    text = frame.decode("latin-1")
-    symbol = read_symbol(text)
-    return {
-        "ok": not symbol.error,
-        "ais": [list(element) for element in symbol.elements],
-        "error": symbol.error or None,
-        "warnings": association_warnings(symbol.elements),
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -84,12 +83,12 @@ class Payloads:
 
 def _numbered(results: Iterable[PayloadResult]) -> list[PayloadResult]:
     """Reads of equal content get the number of their occurrence, so that each is one of its own."""
-    seen: Counter[bytes] = Counter()
+    seen: dict[bytes, int] = {}
     numbered: list[PayloadResult] = []
     for result in results:
-        if isinstance(result, ScannerRead | MappedEvent):
-            seen[result.key] += 1
-            if (number := seen[result.key]) > 1:
+        if isinstance(result, (ScannerRead, MappedEvent)):
+            number = seen[result.key] = seen.get(result.key, 0) + 1
+            if number > 1:
                 result = replace(result, key=content_key(result.key.hex(), str(number)))
         numbered.append(result)
     return numbered

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -50,20 +50,18 @@ def check_source(text: str) -> None:
 def find(sources: Sequence[str], message: Message) -> Any:
     """The first of ``sources`` that is there and not null, or ``MISSING``."""
     for source in sources:
-        if source.startswith("topic:"):
-            value: Any = message.captures.get(source[6:], MISSING)
-        elif source.startswith("#"):
-            value = resolve(source[1:], message.document)
+        root, tokens = _parsed(source)
+        if root == "topic":
+            value: Any = message.captures.get(tokens[0], MISSING)
         else:
-            value = resolve(source, message.item)
+            value = _resolve(tokens, message.document if root == "document" else message.item)
         if value is not MISSING and value is not None:
             return value
     return MISSING
 
 
-def resolve(pointer: str, value: Any) -> Any:
-    """What ``pointer`` (checked before) points to in parsed JSON, or ``MISSING``."""
-    for token in _tokens(pointer):
+def _resolve(tokens: tuple[str, ...], value: Any) -> Any:
+    for token in tokens:
         if isinstance(value, dict):
             value = value.get(token, MISSING)
         elif isinstance(value, list) and _INDEX.fullmatch(token) and int(token) < len(value):
@@ -74,5 +72,9 @@ def resolve(pointer: str, value: Any) -> Any:
 
 
 @lru_cache(maxsize=1000)
-def _tokens(pointer: str) -> tuple[str, ...]:
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+def _parsed(source: str) -> tuple[Literal["topic", "document", "item"], tuple[str, ...]]:
+    """Where a source (checked before) starts, and its way from there."""
+    if source.startswith("topic:"):
+        return "topic", (source[6:],)
+    tokens = tuple(token.replace("~1", "/").replace("~0", "~") for token in source.split("/")[1:])
+    return ("document" if source.startswith("#") else "item"), tokens
