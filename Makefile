@@ -8,8 +8,10 @@ PARALLEL ?= -n 2 --dist loadfile
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
+# Frames with their meanings that the project did not write and does not keep.
+VECTORS ?= ../shared/vectors
 
-.PHONY: help demo test unit chaos bench check reference lock clean
+.PHONY: help demo test unit chaos vectors bench check reference lock clean
 
 help: ## this table
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ unit: $(VENV)/.ready ## the unit tests alone (seconds)
 
 chaos: $(VENV)/.ready ## kill -9 at every await and named place (CHAOS_ARGS="--all"; the short walk without)
 	$(BIN)/python -m edge_sandbox.chaos $(CHAOS_ARGS)
+
+vectors: $(VENV)/.ready ## foreign frames through the decoders (VECTORS=folder with scales.json and the like)
+	$(BIN)/python -m edge_sandbox.vectors $(VECTORS) tests/vectors
 
 bench: $(VENV)/.ready ## what it costs, as ratios taken in one run (BENCH_ARGS="--quick --only intake")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -83,7 +83,7 @@ def decode(
         from edge_agent.devices.scanners.decoding import decode_scanner
 
         return decode_scanner(frame, known.scanner)
-    from edge_agent.devices.scanners.decoding import decode_gs1
+    from edge_agent.devices.gs1_decoding import decode_gs1
 
     return decode_gs1(frame)
 
