@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from edge_agent.devices.fleets import DEVICE, fleet_of
+from edge_agent.devices.followed import DevicePresence
 from edge_agent.devices.links import Health, LinkState
-from edge_agent.devices.presence import DevicePresence
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.report import ClassReport, DeviceReport
 

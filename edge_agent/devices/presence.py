@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from edge_agent.devices.clock import ClockReading, DeviceClock
-from edge_agent.devices.numbers import Numbers
+from edge_agent.devices.clock import ClockReading
+from edge_agent.devices.followed import DevicePresence, Followed
 from edge_agent.outbox.port import Reading
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
@@ -25,55 +24,13 @@ MAX_DEVICES = 10_000
 
 _ECHO = timedelta(seconds=10)
 
-#: ``seen``: it was heard on this connection and says nothing of itself.
-State = Literal["online", "offline", "seen", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class DevicePresence:
-    """One device, as of now."""
-
-    device: str
-    state: State
-    boot: int | None
-    last_seen: datetime | None
-    at_risk: bool
-    """It forgets events without our acknowledgement."""
-    clock: ClockReading | None
-    clock_steps: int
-    missing: int
-    """Numbers of its own counter that never arrived."""
-    gaps: tuple[tuple[int, int], ...]
-    """First and last of each run of missing numbers, oldest first."""
-    fleet: str | None
-    """The section of ``[devices]`` that took it in; ``None``: it publishes on ``wh/v1`` itself."""
-
-
-@dataclass(slots=True)
-class _Device:
-    state: State = "unknown"
-    boot: int | None = None
-    last_seen: datetime | None = None
-    at_risk: bool = False
-    clock: DeviceClock = field(default_factory=DeviceClock)
-    numbers: Numbers = field(default_factory=Numbers)
-    owner: tuple[str, str] | None = None
-    """Section and name in the topic of the reader that this is."""
-    direct: bool = False
-    """It publishes on ``wh/v1`` itself."""
-
-    def heard(self, arrived: datetime) -> None:
-        self.last_seen = arrived
-        if self.state == "unknown":
-            self.state = "seen"
-
 
 class Presence:
     """Every device of the site that was ever heard, as far as the agent remembers."""
 
     def __init__(self, oldest: timedelta = timedelta(days=400)) -> None:
         self._oldest = oldest
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[str, Followed] = {}
         self._lock = threading.Lock()
         self.measured = 0
         """How often a clock was measured, a state changed or a name was taken; when it rises there
@@ -206,7 +163,7 @@ class Presence:
     def dump(self) -> dict[str, Any]:
         """As JSON, what the next life of the agent cannot know in time."""
         with self._lock:
-            return {name: _dumped(known) for name, known in self._devices.items()}
+            return {name: known.dump() for name, known in self._devices.items()}
 
     def restore(self, dumped: dict[str, Any], sections: Collection[str] | None = None) -> None:
         """Take over what :meth:`dump` or :meth:`numbers_since` wrote; raises ValueError, KeyError
@@ -215,7 +172,7 @@ class Presence:
             for name, told in dumped.items():
                 known = self._device(name)
                 if known is not None:
-                    _restore(known, told, sections)
+                    known.restore(told, sections)
 
     def all_offline(self) -> None:
         """The broker is out of reach: nobody is known to be there."""
@@ -226,7 +183,9 @@ class Presence:
     def devices(self, now: datetime) -> list[DevicePresence]:
         """Everybody, by name."""
         with self._lock:
-            return [self._view(name, known, now) for name, known in sorted(self._devices.items())]
+            return [
+                known.view(name, now, self._oldest) for name, known in sorted(self._devices.items())
+            ]
 
     @property
     def followed(self) -> int:
@@ -241,58 +200,18 @@ class Presence:
         with self._lock:
             return tuple(sorted(name for name, known in self._devices.items() if known.at_risk))
 
-    def _count(self, test: Callable[[_Device], bool]) -> int:
+    def _count(self, test: Callable[[Followed], bool]) -> int:
         with self._lock:
             return sum(map(test, self._devices.values()))
 
-    def _device(self, name: str) -> _Device | None:
+    def _device(self, name: str) -> Followed | None:
         known = self._devices.get(name)
         if known is None:
             if len(self._devices) >= MAX_DEVICES:
                 self.ignored += 1
                 return None
-            known = self._devices[name] = _Device()
+            known = self._devices[name] = Followed()
         return known
-
-    def _view(self, name: str, known: _Device, now: datetime) -> DevicePresence:
-        return DevicePresence(
-            device=name,
-            state=known.state,
-            boot=known.boot,
-            last_seen=known.last_seen,
-            at_risk=known.at_risk,
-            clock=known.clock.reading(now, now, self._oldest),
-            clock_steps=known.clock.steps,
-            missing=known.numbers.missing,
-            gaps=tuple(known.numbers.gaps),
-            fleet=None if known.owner is None or known.direct else known.owner[0],
-        )
-
-
-def _dumped(known: _Device) -> dict[str, Any]:
-    told = {
-        "clock": known.clock.dump(),
-        "numbers": known.numbers.dump(),
-        "boot": known.boot,
-        "seen": None if known.last_seen is None else instant_text(known.last_seen),
-        "owner": known.owner,
-    }
-    return {key: value for key, value in told.items() if value}
-
-
-def _restore(known: _Device, told: dict[str, Any], sections: Collection[str] | None) -> None:
-    if "clock" in told:
-        known.clock.restore(told["clock"])
-    if "numbers" in told:
-        known.numbers.restore(told["numbers"])
-    if "boot" in told:
-        known.boot = int(told["boot"])
-    if "seen" in told:
-        known.last_seen = datetime.fromisoformat(told["seen"])
-    if "owner" in told:
-        section, name = told["owner"]
-        if sections is None or section in sections:
-            known.owner, known.at_risk = (str(section), str(name)), True
 
 
 def state_reading(

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.devices.followed import DevicePresence
 from edge_agent.devices.numbers import MAX_GAPS, Numbers
-from edge_agent.devices.presence import DevicePresence, Presence
+from edge_agent.devices.presence import Presence
 from edge_agent.devices.remembered import RememberedDevices
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
