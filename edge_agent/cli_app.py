@@ -20,6 +20,7 @@ from edge_agent.cli_options import (
     socket_of,
 )
 from edge_agent.cli_profiles import profiles_app
+from edge_agent.cli_simulate import simulate_app
 from edge_agent.cli_store import outbox_app, quarantine_app
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Check the configuration, or
 app.add_typer(config_app, name="config")
 app.add_typer(devices_app, name="devices")
 app.add_typer(profiles_app, name="profiles")
+app.add_typer(simulate_app, name="simulate")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(quarantine_app, name="quarantine")
 

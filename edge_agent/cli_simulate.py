@@ -1,0 +1,263 @@
+"""``edge-agent simulate``: a device as a program, to try a site before its hardware is there."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import uuid4
+
+import typer
+
+from edge_agent.cli_options import DEFAULT_PATH, ConfigPath
+from edge_contract.errors import Rejected
+
+if TYPE_CHECKING:
+    from edge_agent.devices.profiles.schema import Profile
+    from edge_agent.devices.simulate.console import Console
+    from edge_agent.devices.simulate.lines import Line
+
+simulate_app = typer.Typer(
+    no_args_is_help=True,
+    help="Play a scale, a printer or a scanner, with faults on demand; type help while it runs.",
+)
+
+PtyPath = Annotated[
+    Path | None,
+    typer.Option(help="Where the link to the pseudo-terminal is put; absent: a new directory."),
+]
+Listen = Annotated[
+    str | None, typer.Option(help="A TCP port HOST:PORT, as of a serial device server, instead.")
+]
+Script = Annotated[
+    Path | None,
+    typer.Option(help="A timed list, one 'SECONDS COMMAND' a line; - reads standard input."),
+]
+Name = Annotated[str | None, typer.Option(help="Its section: [devices.NAME].")]
+
+
+@simulate_app.command("scale")
+def simulate_scale(
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol", "--profile", "-p", help="A protocol, or any profile of a scale."
+        ),
+    ] = "mt-sics",
+    pty: PtyPath = None,
+    listen: Listen = None,
+    weight: Annotated[str, typer.Option(help="What lies on it at the start.")] = "0.000",
+    unit: Annotated[str, typer.Option(help="The unit it shows.")] = "kg",
+    interval: Annotated[
+        float, typer.Option(min=0.01, help="Seconds between frames, where it streams.")
+    ] = 0.1,
+    script: Script = None,
+    name: Name = None,
+    config: ConfigPath = DEFAULT_PATH,
+) -> None:
+    """A scale that answers or streams, as its protocol does.
+
+    Protocols: mt-sics, toledo-8217, toledo-8213, toledo-continuous, nci-scp01, sma, and-standard,
+    sartorius-sbi, ohaus, adam, and every profile of your own.
+
+    Examples: edge-agent simulate scale --protocol toledo-8217 --weight 12.345 ·
+    edge-agent simulate scale -p sma --listen 127.0.0.1:4001 --script faults.txt
+    """
+    from edge_agent.devices.simulate.console import Console
+    from edge_agent.devices.simulate.hands import scale_hands
+    from edge_agent.devices.simulate.scale import SimulatedScale
+    from edge_agent.devices.simulate.tables import scale_overrides
+
+    profile = _profile(protocol, "scale", config)
+    assert profile.scale is not None
+    line = _line(profile, pty, listen)
+    with ExitStack() as stack:
+        stack.callback(line.close)
+        try:
+            scale = SimulatedScale(unit, profile=profile.scale, line=line, interval_s=interval)
+            scale.put(weight)
+            overrides = scale_overrides(profile.scale, unit)
+        except ValueError as error:
+            raise Rejected("misuse", f"--weight and --unit: {error}.") from None
+        with _bound():
+            stack.enter_context(scale)
+        _introduce("scale", name or "scale-1", protocol, profile, line, overrides)
+        _serve(Console(scale_hands(scale), _tell), script)
+
+
+@simulate_app.command("scanner")
+def simulate_scanner(
+    profile_name: Annotated[
+        str, typer.Option("--profile", "-p", help="How it frames what it reads.")
+    ] = "generic-text",
+    pty: PtyPath = None,
+    listen: Listen = None,
+    mqtt: Annotated[str | None, typer.Option(help="A broker HOST:PORT instead of a line.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="With --mqtt: where it publishes; absent: the profile's.")
+    ] = None,
+    username: Annotated[str | None, typer.Option(help="With --mqtt: its user.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="With --mqtt: a file whose first line is the password.")
+    ] = None,
+    script: Script = None,
+    name: Name = None,
+    config: ConfigPath = DEFAULT_PATH,
+) -> None:
+    """A scanner that sends each line you type as one read; ]C1 and {GS} are taken as such.
+
+    Examples: edge-agent simulate scanner · edge-agent simulate scanner -p sick-lector --listen
+    :2112 · edge-agent simulate scanner -p generic-json --mqtt 127.0.0.1:1883
+    """
+    from edge_agent.devices.simulate.console import Console
+    from edge_agent.devices.simulate.hands import scanner_hands
+    from edge_agent.devices.simulate.scanner import SimulatedScanner
+
+    profile = _profile(profile_name, "scanner", config)
+    assert profile.scanner is not None
+    if mqtt is not None:
+        _mqtt_scanner(
+            profile, profile_name, mqtt, topic, name or "gate-1", username, password_file, script
+        )
+        return
+    line = _line(profile, pty, listen)
+    with ExitStack() as stack:
+        stack.callback(line.close)
+        scanner = SimulatedScanner(profile.scanner, line)
+        with _bound():
+            stack.enter_context(scanner)
+        _introduce("scanner", name or "scanner-1", profile_name, profile, line, {})
+        hands = scanner_hands(scanner)
+        _serve(Console(hands, _tell, lambda text: hands["scan"].act(text)), script)
+
+
+def _mqtt_scanner(
+    profile: Profile,
+    profile_name: str,
+    broker: str,
+    topic: str | None,
+    name: str,
+    username: str | None,
+    password_file: Path | None,
+    script: Path | None,
+) -> None:
+    from edge_agent.devices.simulate.console import Console
+    from edge_agent.devices.simulate.hands import barcode_of
+    from edge_agent.devices.simulate.publisher import MqttPublisher
+    from edge_agent.devices.simulate.scanner_payloads import payload_of
+    from edge_agent.devices.simulate.tables import table, topic_of
+
+    assert profile.scanner is not None
+    scanner, (host, port) = profile.scanner, _address(broker, "--mqtt", 1883)
+    filter_ = topic or (profile.mqtt.topic if profile.mqtt else None)
+    if filter_ is None:
+        raise Rejected("misuse", f"The profile {profile_name} has no topic: give one with --topic.")
+    try:
+        place = topic_of(filter_, name)
+    except ValueError as error:
+        raise Rejected("misuse", f"{error}.") from None
+    password = password_file.read_text().splitlines()[0].strip() if password_file else None
+    with ExitStack() as stack:
+        with _bound():
+            publisher = stack.enter_context(
+                MqttPublisher(f"simulated-{name}", host, port, username=username, password=password)
+            )
+        _tell(f"A simulated scanner publishes on {place} at {host}:{port}. In agent.toml:\n")
+        _tell(table("gates" if topic is None else name, profile_name, {"topic": filter_}, {}))
+        _tell("Type barcodes; help lists commands, Ctrl-C ends it.")
+
+        def publish(typed: str) -> None:
+            read = payload_of(scanner, barcode_of(typed), datetime.now(UTC), uuid4())
+            publisher.publish(place, read)
+
+        console = Console({}, _tell, publish)
+        _serve(console, script)
+
+
+def _profile(name: str, wanted: Literal["scale", "scanner", "printer"], config: Path) -> Profile:
+    """The profile of that name, which must be of the class. Raises ``EdgeError``."""
+    from edge_agent.devices.profiles.library import ProfileLibrary, site_folder
+
+    profile = ProfileLibrary(site_folder(config)).get(name)
+    if profile.device_class != wanted:
+        raise Rejected("misuse", f"The profile {name} is a {profile.device_class}'s.")
+    return profile
+
+
+def _line(profile: Profile, pty: Path | None, listen: str | None) -> Line:
+    """The line to hang on."""
+    from edge_agent.devices.simulate.lines import PtyLine, TcpLine
+
+    if pty is not None and listen is not None:
+        raise Rejected("misuse", "--pty and --listen exclude each other: a device has one line.")
+    if listen is not None:
+        return TcpLine(*_address(listen, "--listen"))
+    if profile.serial is None:
+        raise Rejected("misuse", "The profile has no [serial] line: give --listen.")
+    try:
+        return PtyLine(pty)
+    except OSError as error:
+        raise Rejected("misuse", f"--pty: {error}.") from None
+
+
+def _address(text: str, option: str, usual: int | None = None) -> tuple[str, int]:
+    """``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT`` (of this machine alone)."""
+    host, colon, port = text.rpartition(":")
+    if not colon and usual is not None:
+        host, port = text, str(usual)
+    if not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise Rejected("misuse", f"{option} takes HOST:PORT, as 127.0.0.1:4001.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+class _bound:  # noqa: N801 - reads as the statement it is
+    """What cannot be had (a port, a broker, a directory) is one sentence."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise Rejected("misuse", f"It cannot be there: {error}.") from None
+
+
+def _introduce(
+    what: str,
+    name: str,
+    profile_name: str,
+    profile: Profile,
+    line: Line,
+    overrides: dict[str, object],
+) -> None:
+    from edge_agent.devices.simulate.lines import PtyLine
+    from edge_agent.devices.simulate.tables import pty_overrides, table
+
+    if isinstance(line, PtyLine):
+        place = {"port": line.where}
+        overrides = overrides | pty_overrides(profile.serial)
+    elif profile.tcp is not None:
+        place = {"host": line.where}
+    else:
+        place = {"port": f"socket://{line.where}"}
+    _tell(f"A simulated {what} ({profile_name}) listens at {line.where}; in agent.toml:\n")
+    _tell(table(name, profile_name, place, overrides))
+    _tell("Type commands; help lists them, Ctrl-C ends it.")
+
+
+def _serve(console: Console, script: Path | None) -> None:
+    from edge_agent.devices.simulate.console import parse_script, run_console
+
+    timed = []
+    if script is not None:
+        try:
+            text = sys.stdin.read() if str(script) == "-" else script.read_text(encoding="utf-8")
+            timed = parse_script(text)
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise Rejected("misuse", f"--script: {error}.") from None
+    run_console(console, timed, sys.stdin.fileno() if sys.stdin else None, _tell)
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - what was asked for

@@ -1,0 +1,58 @@
+"""A reader or an app at a broker, with topics and JSON of its own."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+#: Longest wait between two tries to reach the broker.
+_RETRY_S = 1
+
+
+class MqttPublisher:
+    """A device with topics of its own: it publishes and knows only whether the broker has it."""
+
+    def __init__(
+        self,
+        client_id: str,
+        host: str,
+        port: int,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self.published: list[MQTTMessageInfo] = []
+        self._address = (host, port)
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5)
+        self._client.reconnect_delay_set(_RETRY_S, _RETRY_S)
+        if username is not None:
+            self._client.username_pw_set(username, password)
+
+    def __enter__(self) -> MqttPublisher:
+        self._client.connect(*self._address, keepalive=20)
+        self._client.loop_start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes) -> MQTTMessageInfo:
+        """Publish with QoS 1; kept and sent again by the client until the broker has it."""
+        info = self._client.publish(topic, payload, qos=1)
+        self.published.append(info)
+        return info
+
+    def wait_taken(self, timeout: float) -> None:
+        """Wait until the broker has everything. Raises TimeoutError."""
+        for info in self.published:
+            info.wait_for_publish(timeout)
+            if not info.is_published():
+                raise TimeoutError(f"the broker did not take everything within {timeout:g} s")
