@@ -19,7 +19,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from edge_agent.devices.stations import Station, Verdict, Weight
+from edge_agent.devices.scales.reading import ScaleReading
+from edge_agent.devices.stations import Station, Verdict
+from edge_agent.devices.weighings import Weight
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_contract.scalars import instant_text
 
@@ -63,6 +65,19 @@ class Pairing:
     def counters(self) -> dict[str, int]:
         with self._lock:
             return dict(self._counters)
+
+    def observe(self, device: str, reading: ScaleReading, at: datetime) -> None:
+        """See every reading of a scale, so that a weight that is lifted lies there no longer."""
+        place = self._at.get(device)
+        if place is None or reading.stable is None:
+            return
+        with self._lock:
+            if reading.status == "overload":
+                place[1].unsteady(at, overload=True)
+            elif reading.status == "motion" or (reading.status == "ok" and not reading.stable):
+                place[1].unsteady(at)
+            elif reading.status == "ok" and reading.value and reading.unece:
+                place[1].steady(reading.value, reading.unece)
 
     def storing(self, append: Append) -> Append:
         """``append`` with weights put into what passes."""
@@ -140,9 +155,8 @@ def _package_scanned(data: Mapping[str, Any], labels: re.Pattern[str]) -> str | 
     if sscc is not None:
         return str(sscc)
     barcode = str(data["barcode"])
-    name = package_name(barcode)
-    if name != barcode:
-        return name
+    if _SSCC.fullmatch(barcode):
+        return package_name(barcode)
     bare = re.sub(r"^\][A-Za-z][0-9A-Za-z]", "", barcode)
     return bare if labels.fullmatch(bare) else None
 

@@ -15,32 +15,18 @@ A weight given to the wrong package is worse than none: none is noticed, and say
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from edge_agent.devices.weighings import Weighing, Weight, is_empty
 
 #: Weighings, and packages that were named, that are remembered.
 REMEMBERED = 500
 #: So long a package keeps the weight that it was scanned with.
 PAIRED_FOR = timedelta(hours=1)
-#: A weight that changes by no more than this part of it, or by so many units of its last digit,
-#: only settles. So few units are no load either: scales weigh from 20 divisions on (OIML R 76).
-_SETTLES = Decimal("0.01")
-_SETTLES_DIGITS = 5
 _REMEDY = "Empty the scale, weigh the package and scan it."
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A stable weight as the scale told it."""
-
-    weight: str
-    """Decimal text exactly as weighed."""
-    uom: str
-    device: str
-    time: datetime
-    net: bool = False
-    tare: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +36,6 @@ class Verdict:
     weight: Weight | None = None
     reason: str = ""
     """A sentence; empty with a weight, and where there is nothing to say."""
-
-
-@dataclass(slots=True, eq=False)
-class _Weighing:
-    """One load of the scale."""
-
-    weight: Weight
-    since: datetime
-    run: int
-    """Weighings of one run follow each other without an empty scale in between."""
-    gone: datetime | None = None
-    package: str | None = None
-    """Whom it is given to. Once set it never changes."""
-    spent: str = ""
-    """Why nobody gets it any more."""
-    rivals: frozenset[str] = frozenset()
-    """Packages named before it was weighed: the one that is scanned again while it lies there gets
-    it after all."""
-
-    def lies(self, at: datetime) -> bool:
-        return self.since <= at and (self.gone is None or at < self.gone)
-
-    def distance(self, at: datetime) -> timedelta:
-        if at < self.since:
-            return self.since - at
-        return timedelta(0) if self.lies(at) or self.gone is None else at - self.gone
-
-    def near(self, at: datetime, window: timedelta) -> bool:
-        return self.since - window <= at <= self.weight.time + window
-
-    def told(self) -> str:
-        return f"{self.weight.weight} {self.weight.uom}"
 
 
 @dataclass(slots=True)
@@ -101,7 +55,7 @@ class Station:
     window: timedelta
     empty_up_to: Decimal = Decimal(0)
     """What the scale may show when nothing is on it, in its own unit."""
-    _weighings: deque[_Weighing] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _weighings: deque[Weighing] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _named: deque[_Named] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _run: int = 0
     _newest: datetime | None = None
@@ -115,20 +69,19 @@ class Station:
             self._forget()  # the clock was set back: nothing that was noted is comparable
         self._newest = weight.time
         last = self._weighings[-1] if self._occupied and self._weighings else None
-        shown = Decimal(weight.weight)
-        if shown <= max(self.empty_up_to, _SETTLES_DIGITS * _last_digit(shown)):
+        if is_empty(weight.weight, self.empty_up_to):
             if last is not None:
-                last.gone = weight.time
+                last.gone = last.gone or weight.time
             self._run += 1
             self._known, self._occupied = True, False
             return
-        if last is not None and _settles(last.weight, weight):
-            last.weight = weight
+        if last is not None and last.settles(weight.weight, weight.uom):
+            last.weight, last.gone = weight, None
             return
         if last is not None:
-            last.gone = weight.time
+            last.gone = last.gone or weight.time
             self._known = True
-        weighing = _Weighing(weight, weight.time, self._run)
+        weighing = Weighing(weight, weight.time, self._run)
         if not self._known:
             weighing.spent = (
                 f"{weighing.told()} lay on the scale when the agent began to listen to it, "
@@ -137,6 +90,20 @@ class Station:
         self._weighings.append(weighing)
         self._occupied = True
         self._give_to_earlier(weighing)
+
+    def steady(self, value: str, uom: str) -> None:
+        """The scale shows a stable weight, news or not: what lay there before lies there again."""
+        if self._occupied and self._weighings[-1].settles(value, uom):
+            self._weighings[-1].gone = None
+
+    def unsteady(self, at: datetime, *, overload: bool = False) -> None:
+        """The scale shows no stable weight. After an overload there is something else on it."""
+        if not self._occupied:
+            return
+        last = self._weighings[-1]
+        last.gone = last.gone or at
+        if overload and last.package is None:
+            last.spent = last.spent or f"The scale was overloaded after {last.told()}"
 
     def scan(self, package: str, at: datetime) -> Verdict:
         """The label of ``package`` was scanned."""
@@ -147,10 +114,7 @@ class Station:
             if package in weighing.rivals:
                 weighing.spent, weighing.rivals = "", frozenset()
             if weighing.package not in (None, package) and not weighing.spent:
-                weighing.spent = (
-                    f"{weighing.package} and {package} were both scanned while {weighing.told()} "
-                    "lay on the scale"
-                )
+                weighing.spent = _unclear(weighing, [weighing.package or "", package])
         near = [w for w in self._weighings if w.near(at, self.window)]
         free = [w for w in near if self._free_for(package, w)]
         closed = [w for w in lying if w in near and w not in free]
@@ -182,7 +146,7 @@ class Station:
             )
         return self._give(weighing, named)
 
-    def _own(self, package: str, own: _Weighing) -> Verdict:
+    def _own(self, package: str, own: Weighing) -> Verdict:
         if own.spent:
             return _none(own.spent)
         after = [w for w in self._weighings if w.run == own.run and w.since > own.since]
@@ -193,7 +157,7 @@ class Station:
             )
         return Verdict(own.weight)
 
-    def _give_to_earlier(self, weighing: _Weighing) -> None:
+    def _give_to_earlier(self, weighing: Weighing) -> None:
         """A package that was named shortly before gets the weight that follows."""
         if weighing.spent:
             return
@@ -210,19 +174,18 @@ class Station:
         if len(takers) == 1:
             self._give(weighing, takers[0])
         elif takers:
-            names = " and ".join(sorted(named.package for named in takers)[:3])
-            weighing.spent = f"{names} were scanned before {weighing.told()} was weighed"
             weighing.rivals = frozenset(named.package for named in takers)
+            weighing.spent = _unclear(weighing, weighing.rivals)
 
-    def _give(self, weighing: _Weighing, named: _Named) -> Verdict:
+    def _give(self, weighing: Weighing, named: _Named) -> Verdict:
         weighing.package = named.package
         named.distance = weighing.distance(named.at)
         return Verdict(weighing.weight)
 
-    def _free_for(self, package: str, weighing: _Weighing) -> bool:
+    def _free_for(self, package: str, weighing: Weighing) -> bool:
         return not weighing.spent and weighing.package in (None, package)
 
-    def _why_not(self, package: str, weighing: _Weighing) -> str:
+    def _why_not(self, package: str, weighing: Weighing) -> str:
         return weighing.spent or (
             f"{weighing.told()} on the scale is the weight of {weighing.package}, and nothing was "
             f"weighed since for {package}"
@@ -234,17 +197,9 @@ class Station:
         self._known = self._occupied = False
 
 
-def _settles(before: Weight, after: Weight) -> bool:
-    if before.uom != after.uom:
-        return False
-    one, two = Decimal(before.weight), Decimal(after.weight)
-    digit = max(_last_digit(one), _last_digit(two))
-    return abs(one - two) <= max(_SETTLES * max(one, two), _SETTLES_DIGITS * digit)
-
-
-def _last_digit(value: Decimal) -> Decimal:
-    exponent = value.as_tuple().exponent
-    return Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
+def _unclear(weighing: Weighing, packages: Iterable[str]) -> str:
+    names = " or ".join(sorted(packages)[:3])
+    return f"{weighing.told()} may be the weight of {names}: all were scanned about then"
 
 
 def _none(reason: str) -> Verdict:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from edge_contract.batch import BatchReply
-from edge_contract.event import CloudEvent, DeviceEvent, cloud_event
+from edge_contract.event import CloudEvent, DeviceEvent, cloud_event, content_digest
 from edge_contract.kinds import KINDS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "v1"
@@ -69,6 +69,28 @@ def test_what_the_agent_measures_and_reads_is_outside_the_digest() -> None:
     assert CloudEvent.model_validate(other).digest() == CloudEvent.model_validate(wire).digest()
     other["data"]["quantity"] = "4"
     assert CloudEvent.model_validate(other).digest() != CloudEvent.model_validate(wire).digest()
+
+
+@pytest.mark.parametrize("kind", ["package.packed", "scan.read"])
+def test_a_weight_of_the_station_rides_along_and_the_event_stays_the_one_the_device_made(
+    kind: str,
+) -> None:
+    file = golden(f"weighed/{kind}")
+    wire = CloudEvent.model_validate(file["on_the_wire"])
+    assert wire.model_dump(mode="json", exclude_none=True) == file["on_the_wire"]
+    assert wire.digest() == file["digest"]
+    site = DeviceEvent.model_validate(file["at_the_site"])
+    assert content_digest(site.kind, site.time, site.seq, site.data) == file["digest"]
+
+
+@pytest.mark.parametrize(
+    "weighed", [{}, {"weight": "2"}, {"weight": "0", "reason": "x"}, {"reason": "x", "uom": "KGM"}]
+)
+def test_half_a_weight_is_none(weighed: dict[str, Any]) -> None:
+    wire = golden("weighed/package.packed")["on_the_wire"]
+    wire["data"]["weighed"] = weighed
+    with pytest.raises(ValidationError, match="weighed"):
+        CloudEvent.model_validate(wire)
 
 
 def test_an_event_with_an_effect_needs_an_id() -> None:

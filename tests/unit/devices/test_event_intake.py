@@ -110,6 +110,13 @@ def test_what_a_device_says_about_gs1_is_replaced() -> None:
     assert "gs1" not in good(scan(data={"gs1": {"lot": "FORGED"}})).event.data
 
 
+def test_what_a_device_says_about_the_stations_weight_is_removed() -> None:
+    for claim in ({"weight": "9"}, {"reason": "x"}, "nonsense", None):
+        raw = {"barcode": "PACK1", "weighed": claim}
+        event = {"kind": "scan.read", "time": "2026-11-24T09:59:00Z", "data": raw}
+        assert good(json.dumps(event).encode()).event.data == {"barcode": "PACK1"}
+
+
 def test_the_lines_of_a_package_are_resolved_too() -> None:
     data = {
         "document": "WH/OUT/1",

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from edge_agent.devices.stations import Station, Verdict, Weight
+from edge_agent.devices.stations import Station, Verdict
+from edge_agent.devices.weighings import Weight
 
 START = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 A, B = "PACK1", "PACK2"
@@ -131,7 +132,7 @@ def test_two_packages_scanned_while_one_weight_lies_there_get_nothing_from_then_
     bench.weigh("2.500", 0)
     assert bench.scan(A, 1) == "2.500"
     for reason in (bench.scan(B, 2), bench.pack(A, 3), bench.pack(B, 3), bench.scan(A, 4)):
-        assert "PACK1 and PACK2 were both scanned while 2.500 KGM lay on the scale" in reason
+        assert "2.500 KGM may be the weight of PACK1 or PACK2" in reason
     bench.weigh("0.000", 6)
     bench.weigh("2.500", 8)
     assert bench.scan(B, 9) == "2.500", "weighed anew, it is clear again"
@@ -141,9 +142,9 @@ def test_two_packages_scanned_before_one_weight_get_nothing(bench: Bench) -> Non
     bench.scan(A, 0)
     bench.scan(B, 1)
     bench.weigh("2.500", 3)
-    assert "PACK1 and PACK2 were scanned before 2.500 KGM was weighed" in bench.pack(A, 4)
-    assert "PACK1 and PACK2" in bench.pack(B, 4)
-    assert "PACK1 and PACK2" in bench.scan("PACK3", 5)
+    assert "2.500 KGM may be the weight of PACK1 or PACK2" in bench.pack(A, 4)
+    assert "PACK1 or PACK2" in bench.pack(B, 4)
+    assert "PACK1 or PACK2" in bench.scan("PACK3", 5)
 
 
 def test_of_two_packages_scanned_before_the_one_scanned_again_on_the_scale_gets_it(
@@ -153,7 +154,7 @@ def test_of_two_packages_scanned_before_the_one_scanned_again_on_the_scale_gets_
     bench.scan(B, 1)
     bench.weigh("2.500", 3)
     assert bench.scan(B, 4) == "2.500"
-    assert "both scanned" in bench.scan(A, 5)
+    assert "PACK1 or PACK2" in bench.scan(A, 5)
 
 
 def test_the_next_one_is_scanned_while_the_former_still_lies_there(bench: Bench) -> None:
@@ -162,7 +163,7 @@ def test_the_next_one_is_scanned_while_the_former_still_lies_there(bench: Bench)
     bench.scan(B, 4)
     bench.weigh("1.500", 6)
     assert bench.pack(B, 8) == "1.500"
-    assert "both scanned" in bench.pack(A, 8), "which of them lay there nobody knows"
+    assert "PACK1 or PACK2" in bench.pack(A, 8), "which of them lay there nobody knows"
 
 
 def test_the_weight_nearer_in_time_counts(bench: Bench) -> None:
@@ -255,3 +256,47 @@ def test_another_unit_is_another_weighing(bench: Bench) -> None:
     bench.scan(A, 1)
     bench.weigh("2.500", 2, uom="LBR")
     assert bench.scan(B, 3) == "2.500"
+
+
+def test_what_is_lifted_lies_there_no_longer_and_what_comes_to_rest_again_does(
+    bench: Bench,
+) -> None:
+    bench.weigh("2.500", 0)
+    bench.station.unsteady(at(2))
+    assert "Nothing lay" in bench.pack(A, 3)
+    bench.station.steady("2.500", "KGM")
+    assert bench.pack(B, 4) == "2.500"
+
+
+def test_what_is_lifted_and_scanned_in_the_hand_has_its_weight(bench: Bench) -> None:
+    bench.weigh("2.500", 0)
+    bench.station.unsteady(at(2))
+    assert bench.scan(A, 3) == "2.500"
+    bench.weigh("0.000", 4)
+    assert bench.pack(A, 5) == "2.500"
+
+
+def test_another_steady_weight_brings_nothing_back(bench: Bench) -> None:
+    bench.weigh("2.500", 0)
+    bench.station.unsteady(at(2))
+    bench.station.steady("1.700", "KGM")
+    bench.station.steady("2.500", "LBR")
+    assert "Nothing lay" in bench.pack(A, 3)
+
+
+def test_after_an_overload_the_weight_before_it_is_nobodys(bench: Bench) -> None:
+    bench.weigh("2.500", 0)
+    bench.station.unsteady(at(2), overload=True)
+    assert bench.scan(A, 3) == ""
+    assert bench.pack(A, 4) != "2.500"
+    bench.weigh("0.000", 15)
+    bench.station.unsteady(at(16), overload=True)
+    bench.weigh("1.500", 18)
+    assert bench.scan(B, 19) == "1.500"
+
+
+def test_an_overload_takes_nothing_from_a_package_that_was_scanned(bench: Bench) -> None:
+    bench.weigh("2.500", 0)
+    bench.scan(A, 1)
+    bench.station.unsteady(at(2), overload=True)
+    assert bench.pack(A, 4) == "2.500"
