@@ -98,6 +98,8 @@ class ScaleLink:
             self._poll(self._request)
 
     def _poll(self, request: bytes) -> None:
+        # What runs already shows now: only a quiet line lets clear() trust the next line as whole.
+        self._hear(self._settings.poll_interval_s)
         silent = 0
         while not self._stopping.is_set():
             self._framer.clear()
