@@ -20,7 +20,7 @@ _CONTINUOUS_UNITS = {
     "oz": (0, 3),
     "ozt": (0, 4),
     "dwt": (0, 5),
-    "ton": (0, 6),
+    "short ton": (0, 6),
 }
 
 

@@ -25,7 +25,7 @@ _FIELD = re.compile(rb" *[0-9]+")
 _NET, _NEGATIVE, _RANGE, _MOTION, _KG, _POWER_UP = 0x01, 0x02, 0x04, 0x08, 0x10, 0x40
 _PRINT, _EXPANDED = 0x08, 0x10
 #: Status word C, bits 0 to 2; 0 leaves it to bit 4 of B, 7 is a unit of the site's own.
-_UNITS = {1: "g", 2: "t", 3: "oz", 4: "ozt", 5: "dwt", 6: "ton"}
+_UNITS = {1: "g", 2: "t", 3: "oz", 4: "ozt", 5: "dwt", 6: "short ton"}
 #: Bytes up to and with CR: with the tare field, and Cardinal's short format without.
 LONG, SHORT = 17, 11
 

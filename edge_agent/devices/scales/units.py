@@ -32,7 +32,7 @@ _TABLE: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("ct", "CTM", ("car", "carat", "cts")),
     ("gn", "GRN", ("grain", "grains")),
     ("dwt", "DWT", ()),
-    ("ton", "STN", ("tn", "tons")),
+    ("short ton", "STN", ("stn",)),  # ton and tn mean a tonne elsewhere
     ("st", "STI", ("stone",)),
     ("N", "NEW", ("newton",)),
     ("kN", "B47", ()),
