@@ -20,7 +20,7 @@ from biip.gtin import Gtin
 from pydantic import ValidationError
 
 from edge_agent.devices.gs1_checks import check_digit_fits
-from edge_agent.devices.gs1_elements import ELEMENT_SYMBOLS, GROUP_SEPARATOR
+from edge_agent.devices.gs1_elements import COMPOSITE, ELEMENT_SYMBOLS, GROUP_SEPARATOR
 from edge_contract.gs1 import Gs1
 
 #: AIM symbology identifiers of EAN and UPC symbols: the data is a GTIN.
@@ -55,6 +55,8 @@ def read_gs1(barcode: str, symbology: str | None = None) -> Gs1 | None:
     symbol, text = (barcode[:3], barcode[3:]) if barcode.startswith("]") else ("", barcode)
     if not symbol and symbology is not None and symbology.startswith("]"):
         symbol = symbology
+    if symbol in _GTIN_SYMBOLS and COMPOSITE in text:
+        return _composite(*text.split(COMPOSITE, 1))
     if symbol in _GTIN_SYMBOLS:
         return _plain_gtin(_upc_a(text) if symbol == "]E0" and len(text) == 8 else text)
     if text[:8].lower().startswith(("http://", "https://")):
@@ -76,6 +78,17 @@ def _plain_gtin(text: str) -> Gs1 | None:
     except ParseError:
         return Gs1(gtin=text.zfill(14), warnings=(f"the check digit of {text} is wrong",))
     return Gs1(gtin=text.zfill(14))
+
+
+def _composite(digits: str, component: str) -> Gs1 | None:
+    """An EAN or UPC symbol and the composite component above it, as one message."""
+    item = _plain_gtin(digits)
+    elements, warnings = _elements(component)
+    more = _resolve(elements, warnings) if item is not None and elements else None
+    if item is None or more is None:
+        return item
+    about = tuple(said for said in more.warnings if "without the item" not in said)
+    return more.model_copy(update={"gtin": item.gtin, "warnings": item.warnings + about})
 
 
 def _upc_a(text: str) -> str:

@@ -1,48 +1,65 @@
 """Which GS1 identifiers belong together (General Specifications 4.13 and 4.14). Pure.
 
-A symbol that breaks these is still read: it deserves a warning, never a refusal.
+A symbol that breaks these is still read: it deserves a warning, never a refusal. Source: the GS1
+Barcode Syntax Dictionary. An entry stands for every identifier that begins with it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
-#: Identifiers that stand in place of an ``n`` at the end of the rules below.
 _ITEM = ("01", "02", "8006", "8026")
-#: What must be there, too: one of the second, by the beginning of the identifier.
+_TRADE = ("01", "02")
+_LOGISTIC = ("00", "01")
+_MEASURE = ("30", "31", "32", "35", "36")
+
+
+def _family(first: int, last: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(first, last + 1))
+
+
+#: Identifiers, and what must be there, too: one of the second.
 _NEEDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("02",), ("00",)),
-    (("02",), ("37",)),
+    (("02", "8026"), ("37",)),
+    (("37", "403", "43"), ("00",)),
     (("37",), ("02", "8026")),
-    (("10", "11", "12", "13", "15", "16", "17"), (*_ITEM, "03")),
-    (("20", "22", "30", "240", "241", "242", "243"), _ITEM),
+    (("10", "11", "13", "15", "16", "20", "240", "241", "242", "422", "7001"), _ITEM),
+    (("17",), (*_ITEM, "255")),
+    (("12", "391", "415"), ("8020",)),
     (("21",), ("01", "03", "8006")),
-    (("235",), ("01",)),
+    (("22", "235", "243", "337", "392", "71", "7004", "8001", "8200"), ("01",)),
+    (("250", "251", "7020", "7021", "7240", "8012"), ("01", "8006")),
     (("250",), ("21",)),
-    (("251",), ("01", "8006")),
     (("254",), ("414",)),
-    (("310", "311", "312", "313", "314", "315", "316"), ("01", "02")),
-    (("320", "321", "322", "323", "324", "325", "326", "327", "328", "329"), ("01", "02")),
-    (("330", "331", "332", "333", "334", "335", "336"), ("00", "01")),
-    (("340", "341", "342", "343", "344", "345", "346", "347", "348", "349"), ("00", "01")),
-    (("337",), ("01",)),
-    (("350", "351", "352", "356", "357", "360", "361", "364", "365", "366"), ("01", "02")),
-    (("390", "391"), ("8020", "255")),
-    (("392", "393", "395"), ("01",)),
-    (("394",), ("255",)),
-    (("403",), ("00",)),
-    (("415",), ("8020",)),
-    (("8020",), ("415",)),
-    (("422", "423", "424", "425", "426", "427"), _ITEM),
-    (("700", "702", "723"), (*_ITEM, "8004")),
+    (("30", *_family(310, 316), *_family(320, 329)), _TRADE),
+    (("350", "351", "352", "356", "357", "360", "361", "364", "365", "366"), _TRADE),
+    ((*_family(330, 336), *_family(340, 349), "353", "354", "355"), _LOGISTIC),
+    (("362", "363", "367", "368", "369", "8009"), _LOGISTIC),
+    (("390",), ("255", "8020")),
+    (("392", "393", "395"), _MEASURE),
+    (("394", "8111"), ("255",)),
+    (("423", "424", "425", "426", "427", "7002", "7003", "8005", "8008"), _TRADE),
+    ((*_family(7005, 7011), "703"), _TRADE),
+    (("427",), ("422",)),
+    (("4303",), ("4302",)),
+    (("4313",), ("4312",)),
+    (("7004",), ("10",)),
+    (("7020",), ("416",)),
+    (("7022",), ("7021",)),
+    (("723",), ("01", "8004")),
+    (("7241", "7242", "8019"), ("8017", "8018")),
+    (("8007", "8020"), ("415",)),
     (("8011",), ("8010",)),
-    (("8019",), ("8017", "8018")),
-    (("8111",), ("255",)),
 )
 #: What must not stand together.
 _EXCLUDES = (
-    *(("01", "02"), ("01", "37"), ("01", "03"), ("01", "255"), ("21", "235"), ("03", "02")),
-    *(("420", "421"), ("422", "426"), ("390", "391"), ("392", "393"), ("394", "8111")),
+    *(("01", "02"), ("01", "255"), ("01", "37"), ("01", "8006"), ("02", "8026"), ("21", "235")),
+    *(("255", "02"), ("255", "415"), ("255", "8006"), ("255", "8020"), ("255", "8026")),
+    *(("390", "391"), ("390", "394"), ("390", "8111"), ("392", "393"), ("394", "8111")),
+    *(("395", "392"), ("395", "393"), ("395", "8005"), ("420", "421"), ("421", "4307")),
+    *(("422", "426"), ("423", "426"), ("424", "426"), ("425", "426"), ("4330", "4331")),
+    *(("4332", "4333"), ("8006", "37"), ("8006", "8026"), ("8017", "8018")),
 )
 
 
@@ -55,14 +72,18 @@ def association_warnings(elements: Sequence[tuple[str, str]]) -> list[str]:
             warnings.append(f"({ai}) says both {values[ai]!r} and {value!r}")
     present = sorted(values)
     for ai in present:
-        for starts, needed in _NEEDS:
-            if ai.startswith(starts) and not any(other.startswith(needed) for other in present):
+        for some, needed in _NEEDS:
+            if ai.startswith(some) and not any(other.startswith(needed) for other in present):
                 wanted = " or ".join(f"({one})" for one in needed)
                 warnings.append(f"({ai}) stands without {wanted}")
     for one, other in _EXCLUDES:
-        pair = [
-            next((ai for ai in present if ai.startswith(start)), None) for start in (one, other)
-        ]
-        if all(pair):
-            warnings.append(f"({pair[0]}) and ({pair[1]}) exclude each other")
+        first = next((ai for ai in present if ai.startswith(one)), None)
+        second = next((ai for ai in present if ai.startswith(other)), None)
+        if first and second:
+            warnings.append(f"({first}) and ({second}) exclude each other")
+    # The last digit of a measure or an amount places the decimal point: there is one of each.
+    measures = [ai for ai in present if len(ai) == 4 and ai.startswith("3")]
+    for first, second in itertools.pairwise(measures):
+        if first[:3] == second[:3]:
+            warnings.append(f"({first}) and ({second}) exclude each other")
     return warnings

@@ -6,6 +6,7 @@ Sources: GS1 General Specifications 7.9 (check digits) and 3 (the identifiers).
 from __future__ import annotations
 
 import calendar
+from collections.abc import Callable
 
 #: Digits at the beginning of a value that end in a check digit.
 _CHECKED = {
@@ -63,7 +64,26 @@ def fault_in(ai: str, value: str) -> str | None:
         return f"({ai}) {value} names no piece of its total"
     if ai in _PREFIXED and not value[:4].isdigit():
         return f"({ai}) {value} begins with no company prefix"
+    if ai in _SHAPES and not _SHAPES[ai](value):
+        return f"({ai}) {value} is out of range"
     return None
+
+
+def _is_iban(value: str) -> bool:
+    """ISO 13616: letters count from 10, and the remainder by 97 is 1."""
+    moved = value[4:] + value[:4]
+    if not (moved.isalnum() and moved.isupper()):
+        return False
+    return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
+
+
+_SHAPES: dict[str, Callable[[str], bool]] = {
+    "4309": lambda v: int(v[:10]) <= 1_800_000_000 and int(v[10:]) <= 3_600_000_000,
+    "7258": lambda v: 0 < int(v[0]) <= int(v[2]),
+    "8001": lambda v: all(map(int, (v[:4], v[4:9], v[9:12]))) and v[12] in "019",
+    "8007": _is_iban,
+    "8011": lambda v: v == "0" or v[0] != "0",
+}
 
 
 def _dates_fit(ai: str, value: str) -> bool:

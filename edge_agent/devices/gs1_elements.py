@@ -20,6 +20,8 @@ from biip.gs1_application_identifiers import GS1ApplicationIdentifier
 from edge_agent.devices.gs1_checks import check_digit_fits, fault_in
 
 GROUP_SEPARATOR = "\x1d"
+#: Between an EAN or UPC symbol and its composite component, where they are one message.
+COMPOSITE = "|]e0"
 #: AIM symbology identifiers whose data is a GS1 element string (General Specifications 5.1.2).
 ELEMENT_SYMBOLS = frozenset({"]C1", "]e0", "]e1", "]e2", "]d2", "]Q3", "]J1"})
 #: Those of plain two-dimensional symbols, which may carry a Digital Link.
@@ -74,6 +76,8 @@ _WORDS = {
     "payto": "415",
 }
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
+_BRACKETED = re.compile(r"(?:\([0-9]{2,4}\)(?:[^(\\]|\\\(|\\(?!\())+)+\Z")
+_PAIR = re.compile(r"\(([0-9]{2,4})\)((?:[^(\\]|\\\(|\\(?!\())+)")
 _SCHEME = re.compile(r"(?:https?|HTTPS?)://")
 
 
@@ -108,6 +112,8 @@ def _identifier(head: str) -> _Identifier | None:
 def read_symbol(text: str) -> Symbol:
     """What a scanner sent: with a symbology identifier, or a bare link or element string."""
     if not text.startswith("]"):
+        if _BRACKETED.match(text):
+            return read_bracketed(text)
         return read_link(text) if _SCHEME.match(text) else read_elements(text)
     symbol, data = text[:3], text[3:]
     if symbol in ELEMENT_SYMBOLS:
@@ -139,6 +145,21 @@ def read_elements(text: str) -> Symbol:
             break
         _add(found, ai, match[0])
         rest = rest[len(ai) + match.end() :].removeprefix(GROUP_SEPARATOR)
+    return found
+
+
+def read_bracketed(text: str) -> Symbol:
+    """The text under a barcode, ``(01)…(10)…``; a bracket of a value is written ``\\(``."""
+    found = Symbol()
+    for ai, value in _PAIR.findall(text):
+        identifier = _identifier(ai)
+        value = value.replace("\\(", "(")
+        if identifier is None or identifier.ai != ai:
+            found.error = found.error or f"({ai}) is no application identifier"
+        elif identifier.pattern.fullmatch(value) is None:
+            found.error = found.error or f"({ai}) cannot be {value[:40]!r}"
+        else:
+            _add(found, ai, value)
     return found
 
 
@@ -205,7 +226,7 @@ def _add(found: Symbol, ai: str, value: str) -> None:
 
 def _read_gtin(data: str, length: int) -> Symbol:
     """EAN, UPC or ITF-14, with a composite component as a second message after ``|``."""
-    digits, bar, composite = data.partition("|]e0")
+    digits, bar, composite = data.partition(COMPOSITE)
     if len(digits) != length:
         return Symbol(error=f"the symbol has {length} digits, not {len(digits)}")
     if not (digits.isascii() and digits.isdigit()):

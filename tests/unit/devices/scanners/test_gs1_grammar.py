@@ -58,6 +58,9 @@ def test_elements_follow_each_other_by_their_lengths_and_separators(symbol: str)
         f"253{GLN}DOC1",
         f"255{GLN}",
         "8020" + "REF-7",
+        "8001" + "12341234512398",
+        "8007GB82WEST12345698765432",
+        "80110",
         "4309" + "0123456789" * 2,
         "4321" + "1",
         "43242701019999",
@@ -100,6 +103,11 @@ def test_elements_of_every_form(text: str) -> None:
         (f"8006{GTIN}0302", "no piece"),
         (f"8006{GTIN}0002", "no piece"),
         ("8004A12345", "company prefix"),
+        ("43091800000001" + "0" * 10, "out of range"),
+        ("80010000123451239" + "8", "out of range"),
+        ("8001" + "12341234512328", "out of range"),
+        ("8007GB82WEST12345698765433", "out of range"),
+        ("80110123", "out of range"),
         ("]X0ABC", "no symbology identifier"),
         ("]", "no symbology identifier"),
         ("]C", "no symbology identifier"),
@@ -177,6 +185,21 @@ def test_keys_as_words_are_read_and_said_to_be_withdrawn() -> None:
     assert "withdrawn" in found["error"]
 
 
+def test_the_text_under_a_barcode_is_read() -> None:
+    assert ais(f"(01){GTIN}(10)L\\(7)(17)270131") == [
+        *(["01", GTIN], ["10", "L(7)"], ["17", "270131"])
+    ]
+    for wrong in (f"(01){GTIN}(10)", f"(01){GTIN}X", "(89)A", "(01)(10)A", "(1)A", "()"):
+        assert not decode(wrong)["ok"]
+
+
+def test_an_item_and_the_composite_above_it_are_one_label() -> None:
+    found = read_gs1(f"{GLN}|]e010L7\x1d17270131", "]E0")
+    assert found is not None
+    assert (found.gtin, found.lot, str(found.expiry)) == (GTIN, "L7", "2027-01-31")
+    assert found.warnings == ()
+
+
 def test_other_text_in_a_plain_symbol_is_right_and_says_nothing() -> None:
     for text in ("]Q1", "]Q1hello", "]d1^x", "]Q1HtTps://a/01/1"):
         assert ais(text) == []
@@ -191,6 +214,8 @@ def test_other_text_in_a_plain_symbol_is_right_and_says_nothing() -> None:
         (f"01{GTIN}02{GTIN}", "(01) and (02) exclude each other"),
         ("10A\x1d10B", "(10) says both 'A' and 'B'"),
         ("3103001250", "(3103) stands without (01)"),
+        (f"01{GTIN}31030012503102001250", "(3102) and (3103) exclude each other"),
+        (f"01{GTIN}250A", "(250) stands without (21)"),
     ],
 )
 def test_what_belongs_together_is_a_warning_and_no_error(text: str, warning: str) -> None:
