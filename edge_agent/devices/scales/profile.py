@@ -38,6 +38,7 @@ class Pattern(Part):
     """
 
     match: Annotated[str, Field(min_length=1, max_length=1000)]
+    """Regular expression of the whole line."""
     status: Status = "ok"
     """Only ``ok`` is a weight."""
     stable: Literal["yes", "no", "unknown"] = "unknown"
