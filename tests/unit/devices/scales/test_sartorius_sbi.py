@@ -54,7 +54,7 @@ def test_digits_not_approved_for_trade_are_part_of_the_value_and_named(line: str
         ("  Cal. Int.   ", ("busy", "calibrating")),
         ("   Err    54  ", ("error", "err 54")),
         ("     E  54    ", ("error", "e 54")),
-        ("Stat        Low     ", ("underload", "")),
+        ("Stat    Low         ", ("underload", "")),
         ("Stat     ERR 054    ", ("error", "err 054")),
         ("Stat     DIS.ER     ", ("error", "dis.er")),
         ("Stat  +    731.5 g  ", ("error", "not_understood")),
