@@ -12,6 +12,8 @@ from uuid import UUID
 from edge_agent.agent import Agent
 from edge_agent.clock import Clock, Monotonic
 from edge_agent.device_reports import class_reports, device_counters
+from edge_agent.devices.live import Live
+from edge_agent.looking import looked_at
 from edge_agent.outbox.port import Quarantined, Row
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.report import (
@@ -44,8 +46,11 @@ class Answers:
         clock: Clock,
         monotonic: Monotonic,
         broker: Callable[[], tuple[str, ...]] = tuple,
+        live: Live | None = None,
     ) -> None:
-        """``broker`` tells what is wrong with the broker's configuration."""
+        """``broker`` tells what is wrong with the broker's configuration; ``live`` shows what the
+        links hear."""
+        self._live = live
         self._agent = agent
         self._outbox = outbox
         self._relay_url = relay_url
@@ -56,6 +61,7 @@ class Answers:
     def all(self) -> Mapping[str, Answer]:
         return {
             "status": self.status,
+            "devices.live": self.devices_live,
             "outbox.list": self.outbox_list,
             "outbox.show": self.outbox_show,
             "outbox.export": self.outbox_export,
@@ -137,6 +143,15 @@ class Answers:
             downlink_trouble=_trouble(downlink.trouble),
             downlink_cursor=await self._agent.outbox.downlink_cursor(),
         )
+
+    async def devices_live(self, question: Mapping[str, Any]) -> AsyncIterator[Any]:
+        """What the link ``name`` hears, says and understands for ``seconds``, as it happens."""
+        name, seconds = str(question.get("name")), _number(question, "seconds", 10)
+        link = next((one for one in self._agent.links if one.name == name), None)
+        if self._live is None or link is None or link.state().kind == "mqtt":
+            raise Rejected("unknown-device", f"This agent has no line to a device {name!r}.")
+        async for item in looked_at(link, self._live, min(seconds, 3600), self._clock):
+            yield item
 
     async def outbox_list(self, question: Mapping[str, Any]) -> AsyncIterator[Any]:
         """``stage``, ``after`` (position) and ``limit`` are optional."""

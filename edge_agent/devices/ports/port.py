@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+from edge_agent.devices.live import Tap
 from edge_agent.devices.ports.local import LocalLine, path_of
 from edge_agent.devices.ports.network import Rfc2217Line, SocketLine
 from edge_agent.devices.ports.troubles import PortClosed, PortTrouble, no_port, unplugged
@@ -51,7 +52,9 @@ class SerialPort:
     A device with a network address of its own is a socket. Opened again and again by its thread.
     """
 
-    def __init__(self, device: ConfiguredDevice) -> None:
+    def __init__(self, device: ConfiguredDevice, tap: Tap | None = None) -> None:
+        """``tap`` hears every byte that is read and written."""
+        self._tap = tap
         self.address = f"socket://{device.address}" if device.transport == "tcp" else device.address
         self.reopen_max_s = (device.profile.serial or SerialLine()).reopen_max_s
         self.lost: Counter[str] = Counter()
@@ -103,11 +106,15 @@ class SerialPort:
                 self._check_at = now + CHECK_S
                 self._look(line)
             if data or now >= deadline or self._over.is_set():
+                if data and self._tap is not None:
+                    self._tap("received", data)
                 return data
 
     def write(self, data: bytes) -> None:
         """Write all of it; ``PortStuck`` when the device does not take it."""
         self._open_line().write(data, WRITE_TIMEOUT_S)
+        if self._tap is not None:
+            self._tap("sent", data)
 
     def discard(self) -> int:
         """Throw away what waits to be read, because it is old; how many bytes that was."""
@@ -145,7 +152,7 @@ class SerialPort:
     def _count_lost(self, line: Line) -> None:
         now = line.lost()
         for name, count in now.items():
-            self.lost[name] += max(0, count - self._base.get(name, 0))
+            self.lost[name] += max(0, count - self._base.get(name, count))
         self._base = now
 
     def _opening(self) -> Callable[[], Line]:

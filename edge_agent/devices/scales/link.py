@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from edge_agent.devices.holding import Holding
 from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally, spectator
+from edge_agent.devices.live import Tap
 from edge_agent.devices.ports.keeping import PortThread
 from edge_agent.devices.ports.port import SerialPort
 from edge_agent.devices.ports.troubles import PortSilent, PortStuck, PortTrouble
@@ -47,6 +48,7 @@ class ScaleLink:
         clock: Clock,
         *,
         observe: Observe | None = None,
+        tap: Tap | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = device.name
@@ -64,7 +66,7 @@ class ScaleLink:
         self._request = self._codec.request()
         self._asked = None if self._request is None else self._request.decode("latin-1").strip()
         self._framer = self._codec.framer()
-        self._port = SerialPort(device)
+        self._port = SerialPort(device, tap)
         self._thread = PortThread(
             f"scale-{device.name}",
             self._port,

@@ -18,6 +18,7 @@ from typing import Protocol
 from edge_agent.devices.holding import Holding
 from edge_agent.devices.intake import is_plausible
 from edge_agent.devices.links import AppendBlocking, Clock, LinkState, Tally, spectator
+from edge_agent.devices.live import Tap
 from edge_agent.devices.ports.keeping import PortThread
 from edge_agent.devices.ports.port import SerialPort
 from edge_agent.devices.ports.troubles import PortStuck, PortTrouble
@@ -71,6 +72,7 @@ class ScannerLink:
         clock: Clock,
         *,
         observe: ObserveReads | None = None,
+        tap: Tap | None = None,
         chance: Callable[[], float] = random.random,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -85,7 +87,7 @@ class ScannerLink:
         self._standing = Standing(device.name, self._tally, self._holding, clock)
         self._duplicates = Duplicates(self._profile.duplicate_window_s)
         self._newest = datetime.min
-        self._port = SerialPort(device)
+        self._port = SerialPort(device, tap)
         self._thread = PortThread(
             f"scanner-{device.name}",
             self._port,
