@@ -85,6 +85,7 @@ class Agent:
         self.tell: Tell = lambda _device, _feedback: None
         self.announce_uplink: Callable[[Literal["unknown", "up", "down"]], None] = lambda _: None
         self.devices: Callable[[], Sequence[DeviceReport]] = tuple
+        self.pairing_counters: Callable[[], dict[str, int]] = dict
         self.odoo = "unknown"
         self.uplink: UplinkDriver | None = None
         self.downlink: Downlink | None = None
@@ -204,6 +205,8 @@ class Agent:
         counters["clock.steps"] = self.clock_watch.steps
         for name, value in (await self.outbox.counters()).items():
             counters[f"outbox.{name}"] += value
+        for name, value in self.pairing_counters().items():
+            counters[f"stations.{name}"] += value
         for link in self.links:
             state = link.state()
             for name, value in state.counters.items():

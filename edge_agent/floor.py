@@ -10,17 +10,17 @@ from edge_agent.config import AgentConfig
 from edge_agent.device_reports import device_reports
 from edge_agent.devices.arrivals import Arrivals
 from edge_agent.devices.fleets import fleets_of
+from edge_agent.devices.live import Live
 from edge_agent.devices.mqtt import MqttLink
 from edge_agent.devices.mqtt_profiles import FleetReader
 from edge_agent.devices.pairing import Pairing
 from edge_agent.devices.presence import Presence
-from edge_agent.devices.printer import Printer
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.remembered import RememberedDevices
-from edge_agent.devices.scales.link import ScaleLink
-from edge_agent.devices.scanners.link import ScannerLink
+from edge_agent.devices.scales.reading import ScaleReading
 from edge_agent.devices.station_settings import benches_of
+from edge_agent.lines import line_link
 from edge_agent.report import DeviceReport
 
 
@@ -31,13 +31,20 @@ class Floor:
         self._agent = agent
         self._clock = clock
         self._presence = Presence()
+        self.live = Live(clock)
         self._mqtt: MqttLink | None = None
         agent.devices = self.devices
         self._devices = configured_devices(config.devices, ProfileLibrary(config.profiles))
         # Every link stores through the stations, which put weights into the events of packages.
         benches = benches_of(self._devices, config.stations)
         self._stations = {name: bench.name for bench in benches for name in bench.devices}
-        append = Pairing(benches).storing(agent.append_blocking)
+        pairing = Pairing(benches)
+        append = pairing.storing(agent.append_blocking)
+        agent.pairing_counters = pairing.counters
+
+        def observe(scale: str, reading: ScaleReading) -> None:
+            pairing.observe(scale, reading, clock())
+
         if config.mqtt is not None:
             fleets, _ = fleets_of(self._devices)
             reader = FleetReader(
@@ -50,7 +57,9 @@ class Floor:
                 max_age=timedelta(days=config.mqtt.max_event_age_days),
             )
             memory = RememberedDevices(
-                config.outbox.path.with_suffix(".devices"), self._presence, reader.filters
+                config.outbox.path.with_suffix(".devices"),
+                self._presence,
+                {**reader.filters, **reader.status_filters},
             )
             mqtt = self._mqtt = MqttLink(
                 config.mqtt,
@@ -66,12 +75,9 @@ class Floor:
             agent.announce_uplink = mqtt.set_uplink
             agent.links.append(mqtt)
         for device in self._devices:
-            if device.device_class == "scale":
-                agent.links.append(ScaleLink(device, append, clock))
-            elif device.device_class == "scanner" and device.transport != "mqtt":
-                agent.links.append(ScannerLink(device, append, clock))
-            elif device.device_class == "printer":
-                agent.links.append(Printer(device, append, clock))
+            link = line_link(device, append, clock, self.live, observe)
+            if link is not None:
+                agent.links.append(link)
 
     def devices(self) -> list[DeviceReport]:
         """Every device that is configured or was ever heard."""
