@@ -15,6 +15,7 @@ from edge_contract.mqtt import ROOT
 
 if TYPE_CHECKING:
     from edge_agent.devices.profiles.resolve import ConfiguredDevice
+    from edge_agent.devices.profiles.schema import MqttStatus
 
 #: The capture that names the device.
 DEVICE = "device"
@@ -30,6 +31,8 @@ class Fleet:
     section: str
     topics: TopicFilter
     profile: ScannerProfile
+    status_topics: TopicFilter | None = None
+    status: MqttStatus | None = None
 
 
 def fleet_of(device: ConfiguredDevice) -> Fleet:
@@ -37,13 +40,39 @@ def fleet_of(device: ConfiguredDevice) -> Fleet:
     scanner = device.profile.scanner
     if scanner is None:
         raise ValueError(f"the profile {device.profile_name} is for no scanner: it has no topics")
-    topics = TopicFilter.parse(device.address)
+    topics = _topics(device.address)
+    status = None if device.profile.mqtt is None else device.profile.mqtt.status
+    if status is None:
+        return Fleet(device.name, topics, scanner)
+    states = _topics(status.topic)
+    if (DEVICE in states.captures) != (DEVICE in topics.captures):
+        raise ValueError(
+            f"the status topic {status.topic} and the topic {device.address} must both have "
+            "{device}, or neither"
+        )
+    if states.overlaps(topics):
+        raise ValueError(
+            f"the status topic {status.topic} takes reads, too: give it one of its own"
+        )
+    return Fleet(device.name, topics, scanner, states, status)
+
+
+def _topics(text: str) -> TopicFilter:
+    topics = TopicFilter.parse(text)
     if topics.overlaps(_OWN):
         raise ValueError(
-            f"the topic {device.address} would take what devices publish on {ROOT}/…: "
-            "name its first levels"
+            f"the topic {text} would take what devices publish on {ROOT}/…: name its first levels"
         )
-    return Fleet(device.name, topics, scanner)
+    return topics
+
+
+def _overlap(one: Fleet, two: Fleet) -> bool:
+    return any(
+        a.overlaps(b)
+        for a in (one.topics, one.status_topics)
+        for b in (two.topics, two.status_topics)
+        if a is not None and b is not None
+    )
 
 
 def fleets_of(devices: Sequence[ConfiguredDevice]) -> tuple[list[Fleet], list[str]]:
@@ -62,7 +91,7 @@ def fleets_of(devices: Sequence[ConfiguredDevice]) -> tuple[list[Fleet], list[st
             f"devices.{fleet.section}: its topic {device.address} and that of "
             f"devices.{other.section} take the same messages: a message has one profile."
             for other in fleets
-            if fleet.topics.overlaps(other.topics)
+            if _overlap(fleet, other)
         ]
         fleets.append(fleet)
     return fleets, mistakes

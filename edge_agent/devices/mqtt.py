@@ -169,7 +169,8 @@ class MqttLink:
                 self._session = Session(
                     self._settings,
                     self._status_payload("offline"),
-                    {} if self._fleets is None else self._fleets.filters,
+                    None if self._fleets is None else self._fleets.filters,
+                    None if self._fleets is None else self._fleets.status_filters,
                     self._former,
                 )
                 self._serve(self._session)

@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from edge_agent.devices.arrivals import Arrivals
+from edge_agent.devices.fleet_status import read_status
 from edge_agent.devices.fleets import DEVICE, Fleet, device_name
 from edge_agent.devices.intake import bad_name, is_plausible
 from edge_agent.devices.mqtt_packets import Publish
 from edge_agent.devices.presence import Presence
+from edge_agent.devices.profiles.schema import MqttStatus
 from edge_agent.devices.scanners.duplicates import Duplicates
 from edge_agent.devices.scanners.events import event_of
 from edge_agent.devices.scanners.payloads import Payloads
@@ -43,6 +46,15 @@ Count = Callable[[str], None]
 Item = Reading | Unreadable
 
 
+class _Route(NamedTuple):
+    """Where a topic leads."""
+
+    fleet: Fleet
+    captures: dict[str, str]
+    status: MqttStatus | None
+    """Set when the topic is for what devices say of themselves."""
+
+
 class FleetReader:
     """Reads the messages of every fleet. Belongs to the link's thread."""
 
@@ -61,7 +73,7 @@ class FleetReader:
         self._names = frozenset(names)
         self.arrivals = arrivals or Arrivals()
         self._max_age = max_age
-        self._routes: dict[str, tuple[Fleet, dict[str, str]] | None] = {}
+        self._routes: dict[str, _Route | None] = {}
         self._payloads = {fleet.section: Payloads(fleet.profile) for fleet in self._fleets}
         self._windows: dict[str, Duplicates] = {}
 
@@ -69,6 +81,15 @@ class FleetReader:
     def filters(self) -> dict[str, str]:
         """What to subscribe to, with the section that wants it."""
         return {fleet.topics.mqtt_filter: fleet.section for fleet in self._fleets}
+
+    @property
+    def status_filters(self) -> dict[str, str]:
+        """The same for what devices say of themselves; what is retained there is always wanted."""
+        return {
+            fleet.status_topics.mqtt_filter: fleet.section
+            for fleet in self._fleets
+            if fleet.status_topics is not None
+        }
 
     def read(self, said: Publish, now: datetime, count: Count, *, fresh: bool) -> tuple[Item, ...]:
         """What is to be stored of a message. ``fresh``: it did not wait anywhere."""
@@ -79,9 +100,14 @@ class FleetReader:
                 "a former configuration. Let it forget the agent's session, or add the section."
             )
             return (_set_aside("", said, "unclaimed_topic", message, now),)
-        fleet, captures = route
+        fleet, captures, status = route
         told = captures.get(DEVICE)
         device, trouble = self._named(fleet, told)
+        if status is not None:
+            if trouble:  # its reads are set aside; saying it with each heartbeat would help nobody
+                count("bad_statuses")
+                return ()
+            return self._status(status, device, said, captures, now, fresh=fresh)
         if trouble:
             return (_set_aside(device, said, "bad_device", trouble, now),)
         if said.size > len(said.payload) or said.size > MAX_PAYLOAD_BYTES:
@@ -97,16 +123,42 @@ class FleetReader:
             self._presence.heard_life(device, now)
         return items
 
-    def _route(self, topic: str) -> tuple[Fleet, dict[str, str]] | None:
+    def _status(
+        self,
+        profile: MqttStatus,
+        device: str,
+        said: Publish,
+        captures: dict[str, str],
+        now: datetime,
+        *,
+        fresh: bool,
+    ) -> tuple[Item, ...]:
+        fresh = fresh and not said.retained
+        status = read_status(profile, said.payload, captures)
+        if status is None:
+            if fresh and said.payload:
+                self._presence.heard_life(device, now)
+            return ()
+        reading = self._presence.heard_status(
+            device, status, now, fresh=fresh, retained=said.retained, direct=False
+        )
+        return () if reading is None else (reading,)
+
+    def _route(self, topic: str) -> _Route | None:
         try:
             return self._routes[topic]
         except KeyError:
             pass
         found = None
         for fleet in self._fleets:
-            captures = fleet.topics.match(topic)
-            if captures is not None:
-                found = (fleet, captures)
+            if (captures := fleet.topics.match(topic)) is not None:
+                found = _Route(fleet, captures, None)
+                break
+            if (
+                fleet.status_topics is not None
+                and (captures := fleet.status_topics.match(topic)) is not None
+            ):
+                found = _Route(fleet, captures, fleet.status)
                 break
         if len(self._routes) < _TOPICS:
             self._routes[topic] = found

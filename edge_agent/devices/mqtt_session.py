@@ -58,12 +58,15 @@ class Session:
         settings: MqttSettings,
         offline: bytes,
         filters: Mapping[str, str] | None = None,
+        status_filters: Mapping[str, str] | None = None,
         former: Iterable[str] = (),
     ) -> None:
         """Open the socket and send CONNECT; raises OSError. ``offline`` is the last will,
-        ``filters`` the topics of devices that have their own, each with the section that wants it;
-        ``former`` is what earlier configurations subscribed to."""
-        self._filters = dict(filters or {})
+        ``filters`` the topics of devices that have their own, each with the section that wants it,
+        ``status_filters`` those on which they say how they are; ``former`` is what earlier
+        configurations subscribed to."""
+        self._states = frozenset(status_filters or ())
+        self._filters = {**(filters or {}), **(status_filters or {})}
         self._former = [one for one in former if one not in self._filters]
         self.since = time.monotonic()
         self.connected = False
@@ -227,15 +230,16 @@ class Session:
             [
                 (EVENT_FILTER, SubscribeOptions(qos=1, noLocal=True, retainHandling=2)),
                 (STATUS_FILTER, SubscribeOptions(qos=1, noLocal=True)),
-                # What is retained there comes once, when the broker does not know us yet.
-                *(
-                    (topics, SubscribeOptions(qos=1, noLocal=True, retainHandling=1))
-                    for topics in self._filters
-                ),
+                *((topics, self._options(topics)) for topics in self._filters),
             ]
         )
         if self._former and self.session_present:
             client.unsubscribe(self._former)
+
+    def _options(self, topics: str) -> SubscribeOptions:
+        # A retained read comes once, when the broker does not know us yet; a state every time.
+        handling = 0 if topics in self._states else 1
+        return SubscribeOptions(qos=1, noLocal=True, retainHandling=handling)
 
     def _on_subscribe(
         self, client: Any, data: Any, mid: int, reasons: list[ReasonCode], properties: Any

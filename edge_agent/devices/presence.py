@@ -83,11 +83,13 @@ class Presence:
         *,
         fresh: bool,
         retained: bool = False,
+        direct: bool = True,
     ) -> Reading | None:
         """Take a status in; returns a ``device.state`` reading when the state changed.
 
         ``fresh`` is false for what may have waited in the broker: it tells nothing of the clock.
         A ``retained`` one tells how things stood before the agent came, which is no change.
+        ``direct``: it came on ``wh/v1``, so the name is that device's own.
         """
         with self._lock:
             known = self._device(device)
@@ -98,7 +100,7 @@ class Presence:
             if known.boot is not None and status.boot is not None and status.boot > known.boot:
                 known.numbers.rebooted = True
             known.state, known.boot = status.state, status.boot
-            known.direct = True
+            known.direct = known.direct or direct
             known.at_risk = not status.waits_for_feedback
             if fresh and status.state == "online":  # a last will is the broker's word
                 known.last_seen = arrived

@@ -9,9 +9,25 @@ from pydantic import Field, model_validator
 from edge_agent.devices.printers.profile import PrinterProfile
 from edge_agent.devices.profiles.parts import Discovery, Part, SerialLine, TcpLine
 from edge_agent.devices.scales.profile import ScaleProfile
-from edge_agent.devices.scanners.profile import ScannerProfile
+from edge_agent.devices.scanners.profile import ScannerProfile, Sources, Texts
 
 DeviceClass = Literal["scale", "scanner", "printer"]
+
+
+class MqttStatus(Part):
+    """``[mqtt.status]``: where such a device says that it is there, and its last will that it is
+    not. A topic without that is no harm: a device is then seen by what it reads."""
+
+    topic: Annotated[str, Field(min_length=1, max_length=500)]
+    """As ``zebra/{device}/management``; with ``{device}`` if the topic of the reads has it."""
+    state: Sources = ()
+    """Where the state stands in a JSON payload; absent: any message says ``online``. ``""`` is the
+    whole payload, which may be text."""
+    online: Texts = ("online", "connected", "true", "up", "1")
+    """Values that mean it is there; any case. What is neither shows life and nothing else."""
+    offline: Texts = ("offline", "disconnected", "false", "down", "0")
+    boot: Sources = ()
+    """Where it counts its starts."""
 
 
 class MqttTopic(Part):
@@ -20,6 +36,7 @@ class MqttTopic(Part):
     topic: Annotated[str, Field(min_length=1, max_length=500)]
     """An MQTT filter whose levels may capture, as ``zebra/{device}/tags`` or ``fx/+/{device}/#``.
     Without ``{device}`` all of it comes from one device, named as the section."""
+    status: MqttStatus | None = None
 
 
 class Profile(Part):

@@ -98,7 +98,7 @@ def test_clocks_are_remembered_and_a_broken_memory_is_no_harm(tmp_path: Path) ->
     for broken in (
         *("", "[]", "{}", "\0", '{"mark": 0, "topics": [], "devices": {"h1": 7}}'),
         '{"mark": 0, "topics": [], "devices": {"h1": {"clock": [{"low": "x"}]}}}',
-        '{"mark": 0, "topics": [], "devices": {"h1": {"numbers": {"newest": 1, "gaps": [[3, 2]]}}}}',
+        '{"mark": 0, "topics": [], "devices": {"h1": {"numbers": {"newest": 1, "gaps": [7]}}}}',
     ):
         path.write_text(broken)
         RememberedDevices(path, Presence()).save()

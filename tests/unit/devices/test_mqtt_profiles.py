@@ -308,6 +308,84 @@ def test_topics_that_cannot_be_are_refused_with_the_configuration(
     assert mistake in mistakes[0]
 
 
+# What readers say of themselves
+
+TELLING = """
+title = "Readers that say how they are"
+[mqtt]
+topic = "readers/{device}/tags"
+[mqtt.status]
+topic = "readers/{device}/status"
+state = ["/data/state", ""]
+boot = "/data/boots"
+[scanner]
+format = "glued-json"
+"""
+HEARTBEAT = TELLING.replace('state = ["/data/state", ""]\n', "")
+
+
+def state(site: Site, payload: str | bytes, **changes: Any) -> list[tuple[str, int | None]]:
+    items = site.read(said("readers/FX 1/status", payload, **changes))
+    assert all(isinstance(item, Reading) for item in items)
+    return [
+        (item.event.data["status"], item.event.data.get("boot"))
+        for item in items
+        if isinstance(item, Reading)
+    ]
+
+
+def test_a_reader_that_says_how_it_is_is_online_and_offline() -> None:
+    site = Site(device("dock", TELLING))
+    assert site.reader.status_filters == {"readers/+/status": "dock"}
+    assert state(site, '{"data": {"state": "Connected", "boots": 4}}') == [("online", 4)]
+    assert state(site, '{"data": {"state": "Connected", "boots": 4}}') == []
+    assert state(site, "offline") == [("offline", None)], "a last will in plain text"
+    assert state(site, '{"data": {"state": "Connected", "boots": 5}}') == [("online", 5)]
+    (seen,) = site.presence.devices(NOON)
+    assert (seen.device, seen.state, seen.boot, seen.fleet) == ("fx-1", "online", 5, "dock")
+    assert seen.at_risk, "nobody answers it"
+
+
+def test_a_status_that_says_nothing_known_is_a_sign_of_life() -> None:
+    for payload in ('{"data": {"temperature": 40}}', "[[", b"\xff\xfe", '{"data": {"state": []}}'):
+        site = Site(device("dock", TELLING))
+        assert state(site, payload) == []
+        (seen,) = site.presence.devices(NOON)
+        assert seen.state == "seen"
+    site = Site(device("dock", TELLING))
+    assert state(site, '{"data": {"state": "up"}}', retained=True) == []
+    assert state(site, b"", retained=True) == []
+    (seen,) = site.presence.devices(NOON)
+    assert (seen.state, seen.last_seen) == ("online", None), "so it stood before the agent came"
+
+
+def test_without_a_pointer_any_status_is_a_heartbeat() -> None:
+    site = Site(device("dock", HEARTBEAT))
+    assert state(site, '{"type": "heartbeat"}') == [("online", None)]
+
+
+@given(st.binary(max_size=100))
+def test_no_status_stops_the_reader(payload: bytes) -> None:
+    for profile in (TELLING, HEARTBEAT):
+        site = Site(device("dock", profile))
+        for item in site.read(said("readers/r1/status", payload)):
+            assert isinstance(item, Reading)
+
+
+@pytest.mark.parametrize(
+    ("topic", "mistake"),
+    [
+        ("readers/+/status", "must both have {device}, or neither"),
+        ("readers/{device}/#", "takes reads, too"),
+        ("wh/v1/{device}/status", "would take what devices publish"),
+    ],
+)
+def test_a_status_topic_that_cannot_be_is_refused(topic: str, mistake: str) -> None:
+    _, mistakes = fleets_of([device("dock", TELLING.replace("readers/{device}/status", topic))])
+    assert len(mistakes) == 1
+    assert mistake in mistakes[0]
+
+
 @given(st.binary(max_size=200), st.sampled_from(["readers/r1/tags", "guns/g1"]), st.booleans())
 def test_no_payload_stops_the_reader(payload: bytes, topic: str, retained: bool) -> None:
     site = Site(device("dock", TIMED), device("guns", UNTIMED))

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.devices.fleets import fleets_of
 from edge_agent.devices.mqtt import Burst, MqttLink
@@ -26,6 +28,7 @@ from edge_sandbox.broker import Broker
 
 ACL = """
 pattern write readers/%u/tags
+pattern write readers/%u/status
 pattern write guns/%u
 user agent
 topic read readers/#
@@ -36,6 +39,10 @@ PROFILES = {
 title = "Readers that say when"
 [mqtt]
 topic = "readers/{device}/tags"
+[mqtt.status]
+topic = "readers/{device}/status"
+state = "/state"
+boot = "/boot"
 [scanner]
 format = "glued-json"
 [scanner.read]
@@ -209,6 +216,40 @@ def test_a_label_that_comes_again_after_a_broken_connection_is_one_read(
     gun.publish(b"4006381333931", "guns/r2")
     until(lambda: len(outbox.readings) == 2, "scanned twice it is two reads")
     assert not outbox.unreadable
+
+
+def test_a_last_will_of_a_reader_says_that_it_is_gone(
+    broker: Any, make_reading: Any, outbox: Any, until: Any
+) -> None:
+    presence = Presence()
+    link = make_reading(presence=presence)
+    client = Client(CallbackAPIVersion.VERSION2, "r1", protocol=MQTTv5, reconnect_on_failure=False)
+    client.username_pw_set("r1", broker.password("r1"))
+    topic = "readers/r1/status"
+    client.will_set(topic, '{"state": "offline", "boot": 3}', qos=1, retain=True)
+    client.connect(broker.host, broker.port)
+    client.publish(topic, '{"state": "online", "boot": 3}', qos=1, retain=True)
+    client.loop_start()
+    try:
+        until(lambda: presence.online() == 1, "it is there")
+    finally:
+        sock = client.socket()
+        assert isinstance(sock, socket.socket)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        client.loop_stop()
+    until(lambda: len(outbox.readings) == 2, "both are on record")
+    assert [one.event.data for one in outbox.readings] == [
+        {"status": "online", "detail": "", "boot": 3},
+        {"status": "offline", "detail": "", "boot": 3},
+    ]
+    link.stop()
+    again = Presence()
+    make_reading(presence=again)
+    until(lambda: again.devices(datetime.now(UTC)), "what is retained comes to every agent")
+    (seen,) = again.devices(datetime.now(UTC))
+    assert (seen.device, seen.state, seen.boot) == ("r1", "offline", 3)
+    assert len(outbox.readings) == 2, "and is no news"
 
 
 def test_topics_of_a_former_configuration_are_left(
