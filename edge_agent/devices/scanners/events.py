@@ -43,7 +43,8 @@ def event_of(
         if symbology is not None:
             data["symbology"] = symbology
     else:
-        kind, symbology, data = result.kind, None, dict(result.data)
+        kind, data = result.kind, dict(result.data)
+        symbology = said if isinstance(said := data.get("symbology"), str) else None
     _resolve(data, symbology)
     claimed = {
         "id": _event_id(device, kind, result, arrived),

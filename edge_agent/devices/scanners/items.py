@@ -42,10 +42,13 @@ def items_of(reads: Reads, document: Any, captures: Mapping[str, str]) -> list[A
 
 
 def read_item(profile: ScannerProfile, labels: Labels, message: Message) -> PayloadResult | None:
-    """One read or event; ``None`` for what ``only`` leaves out. Never raises."""
+    """One read or event; ``None`` for what the profile leaves out. Never raises."""
     reads = profile.read
     for source, wanted in reads.only.items():
         if _plain(find((source,), message)) not in wanted:
+            return None
+    for source, unwanted in reads.ignore.items():
+        if _plain(find((source,), message)) in unwanted:
             return None
     try:
         return _mapped(profile, message) if profile.event else _read(profile, labels, message)

@@ -108,6 +108,8 @@ class Reads(Part):
     """Whatever else is worth showing (a text or a number), by a name of your own."""
     only: dict[Annotated[str, BeforeValidator(_source)], Texts] = Field(default_factory=dict)
     """Take only reads in which this place has one of these values."""
+    ignore: dict[Annotated[str, BeforeValidator(_source)], Texts] = Field(default_factory=dict)
+    """Leave reads out in which this place has one of these values, such as a heartbeat."""
     time_format: str = "iso"
     """``iso``, ``epoch-s``, ``epoch-ms``, ``epoch-us``, ``epoch-ns``, or a strptime pattern."""
     time_zone: str | None = None

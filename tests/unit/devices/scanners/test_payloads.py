@@ -101,6 +101,11 @@ def test_only_reads_of_the_wanted_type_are_taken() -> None:
     assert data(payload, read={"only": {"/kind": "tag", "/n": ["1", "3"]}}) == ["A"]
 
 
+def test_reads_of_an_unwanted_type_are_left_out() -> None:
+    payload = [{"kind": "tag", "tag": "A"}, {"kind": "beat"}, {"tag": "B"}]
+    assert data(payload, read={"ignore": {"/kind": "beat"}}) == ["A", "B"]
+
+
 def test_one_bad_read_of_ten_is_nine_reads_and_one_complaint() -> None:
     payload = [{"tag": f"T{number}"} for number in range(10)]
     payload[4] = {"tag": None}  # type: ignore[dict-item]

@@ -193,6 +193,15 @@ def test_lists_are_mapped_line_by_line() -> None:
     assert lines[0]["gs1"]["lot"] == "L1"
 
 
+def test_a_mapped_scan_is_read_by_its_symbology() -> None:
+    scans = {
+        "format": "json",
+        "event": {"kind": "scan.read", "data": {"barcode": "/b", "symbology": "/s"}},
+    }
+    assert event(scans, {"b": "10LOT7", "s": "]C1"}).data["gs1"]["lot"] == "LOT7"
+    assert "gs1" not in event(scans, {"b": "10LOT7", "s": "]C0"}).data
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

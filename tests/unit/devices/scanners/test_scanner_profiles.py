@@ -120,6 +120,8 @@ def test_zebra_fixed_readers() -> None:
     wanted = ["3034AA00", "3034AA01", "3034AA02"]
     glued = "".join(map(json.dumps, tags)).encode()
     assert data("zebra-iotc-fx", glued) == data("zebra-iotc-fx", tags) == wanted
+    beat = {"type": "heartbeat", "timestamp": "2026-11-20T09:00:00Z", "data": {"cpu": 4}}
+    assert data("zebra-iotc-fx", beat) == []
     last = decode("zebra-iotc-fx", tags)["reads"][2]
     assert (last["time"], last["antenna"], last["rssi"]) == ("2026-11-20T08:00:02.250000Z", 2, -58)
 
