@@ -80,6 +80,7 @@ async def _run(config: AgentConfig, outbox: SqliteOutbox, socket: StatusServer) 
         clock=clock.now,
         monotonic=clock.monotonic,
         broker=floor.broker_findings,
+        live=floor.live,
     )
     await socket.start(answers.all())
     advert = await _announced(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,6 +123,51 @@ def devices_discover(
         print_json([findings.document()])
     else:
         _print_findings(findings, toml)
+
+
+@devices_app.command("test")
+def devices_test(
+    name: Annotated[str, typer.Argument(help="The device, as in [devices.NAME].")],
+    config: ConfigPath = DEFAULT_PATH,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to look.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+) -> None:
+    """Show live what a device says: its bytes, what they mean, and how its link is.
+
+    Nothing of it is stored. When the agent runs it is asked, and goes on with its work; when it
+    does not, the line is opened here. Exit 1 when nothing came that makes sense.
+
+    Examples:
+
+    - edge-agent devices test bench-1
+    - edge-agent devices test dock-scanner --seconds 60
+    """
+    from rich.console import Console
+
+    from edge_agent import config as configuration
+    from edge_agent.trial import Verdict, configured_device, trial
+    from edge_agent.view_devices import trial_line
+
+    loaded = configuration.load(config)
+    device = configured_device(loaded, name)
+    verdict = Verdict(device)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        for item in trial(loaded, device, seconds):
+            verdict.take(item)
+            if as_json and item["what"] != "quiet":
+                print(json.dumps(item, ensure_ascii=False), flush=True)  # noqa: T201
+            elif not as_json and (line := trial_line(item)) is not None:
+                console.print(line)
+    except KeyboardInterrupt:
+        console.print()
+    sentence = verdict.sentence(seconds)
+    if as_json:
+        print_json([{"what": "end", "good": verdict.good, "text": sentence}])
+    else:
+        console.print(sentence)
+    if not verdict.good:
+        raise typer.Exit(1)
 
 
 def _configuration(path: Path) -> AgentConfig | None:

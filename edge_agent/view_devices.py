@@ -39,5 +39,45 @@ def found_view(rows: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
+def trial_line(item: Mapping[str, Any]) -> Text | None:
+    """One thing that happened while a device was tried; none when it is nothing to show."""
+    what, at = item["what"], str(item.get("time", ""))[11:23]
+    if what == "begin":
+        who = "the running agent listens" if item["by"] == "agent" else "listening here"
+        told = f"{item['device']}: {item['class']}, {item['profile']}, {item['address']}; {who}"
+        return Text(told, style="bold")
+    if what in ("received", "sent"):
+        arrow, style = ("→", "cyan") if what == "sent" else ("←", "green")
+        topic = f"{item['topic']}  " if "topic" in item else ""
+        more = "" if item["size"] * 3 - 1 <= len(item["hex"]) else f" … {item['size']} bytes"
+        return Text(f"{at} {arrow} {topic}{item['text']}   [{item['hex']}]{more}", style=style)
+    if what == "decoded":
+        said = item["said"]
+        wrong = item["kind"] == "UnreadableFrame" or said.get("status") == "error"
+        return Text(f"{at} = {_meaning(item['kind'], said)}", style="red" if wrong else "")
+    if what == "state":
+        told = " ".join(one for one in (item["health"], item["detail"]) if one)
+        return Text(f"{at} * {told}", style="yellow" if item["health"] != "up" else "")
+    if what == "lost":
+        return Text(f"… {item['count']} more, too fast to be shown", style="dim")
+    return Text(item["text"], style="yellow") if what == "note" else None
+
+
+def _meaning(kind: str, said: Mapping[str, Any]) -> str:
+    if kind == "ScaleReading":
+        if said["value"] is None:
+            return f"{said['status']} {said['detail']}".strip().replace("_", " ")
+        stable = {True: "stable", False: "moving", None: ""}[said["stable"]]
+        tare = f"tare {said['tare']}" if said["tare"] else ""
+        weight = f"{said['value']} {said['unit'] or '(no unit)'}"
+        return ", ".join(one for one in (weight, said["mode"], stable, tare) if one)
+    if kind == "NoRead":
+        return f"no read ({said['said']})"
+    if kind == "UnreadableFrame":
+        return f"not understood ({said['code']}): {said['message']}"
+    facts = [f"{key} {one}" for key, one in said.items() if one not in (None, "", {}, [])]
+    return ", ".join(facts)
+
+
 def _table(*columns: str) -> Table:
     return Table(*columns, box=None, header_style="dim")
