@@ -155,6 +155,9 @@ class Station:
                 f"The weight changed from {own.told()} to {after[-1].told()} after {package} was "
                 "scanned, and the scale was not empty in between"
             )
+        for named in self._named:
+            if named.package == package:
+                named.distance = timedelta(0)  # it is packed: what is weighed next is another's
         return Verdict(own.weight)
 
     def _give_to_earlier(self, weighing: Weighing) -> None:

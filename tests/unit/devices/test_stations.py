@@ -175,6 +175,15 @@ def test_the_weight_nearer_in_time_counts(bench: Bench) -> None:
     assert bench.scan(B, 8) != "2.500", "it was given away"
 
 
+def test_what_is_weighed_after_a_package_was_packed_is_anothers(bench: Bench) -> None:
+    bench.weigh("2.500", 0)
+    bench.weigh("0.000", 4)
+    bench.scan(A, 8)
+    assert bench.pack(A, 9) == "2.500"
+    bench.weigh("1.500", 10)
+    assert bench.scan(B, 11) == "1.500"
+
+
 def test_a_package_that_is_weighed_again_has_its_new_weight(bench: Bench) -> None:
     bench.weigh("2.500", 0)
     bench.scan(A, 1)
