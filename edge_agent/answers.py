@@ -145,11 +145,13 @@ class Answers:
         )
 
     async def devices_live(self, question: Mapping[str, Any]) -> AsyncIterator[Any]:
-        """What the link ``name`` hears, says and understands for ``seconds``, as it happens."""
+        """What the link ``name`` hears, says and understands for ``seconds``, as it happens; one
+        item ``unknown`` when this agent has no such line."""
         name, seconds = str(question.get("name")), _number(question, "seconds", 10)
         link = next((one for one in self._agent.links if one.name == name), None)
         if self._live is None or link is None or link.state().kind == "mqtt":
-            raise Rejected("unknown-device", f"This agent has no line to a device {name!r}.")
+            yield {"what": "unknown"}
+            return
         async for item in looked_at(link, self._live, min(seconds, 3600), self._clock):
             yield item
 

@@ -58,14 +58,14 @@ def trial(config: AgentConfig, device: ConfiguredDevice, seconds: float) -> Iter
         yield _begin(device, "here")
         yield from _alone(device, seconds)
         return
-    except Rejected:  # it runs with a configuration from before this device: its line is free
+    if first is None or first["what"] == "unknown":
+        # It runs with a configuration from before this device, whose line is free then.
         yield _begin(device, "here")
-        yield {"what": "note", "text": "The running agent does not know it: start it anew later."}
+        yield {"what": "note", "text": "The running agent does not know it yet: restart it after."}
         yield from _alone(device, seconds)
         return
     yield _begin(device, "agent")
-    if first is not None:
-        yield first
+    yield first
     yield from items
 
 
