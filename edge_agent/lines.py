@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_agent.clock import Clock
 from edge_agent.devices.links import AppendBlocking, Link
 from edge_agent.devices.live import Live
-from edge_agent.devices.printer import Printer
+from edge_agent.devices.printers.link import PrinterLink
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.devices.scales.link import Observe, ScaleLink
 from edge_agent.devices.scales.reading import ScaleReading
@@ -33,4 +33,4 @@ def line_link(
         return ScaleLink(device, append, clock, observe=weighed, tap=tap)
     if device.device_class == "scanner":
         return ScannerLink(device, append, clock, observe=live.decoded, tap=tap)
-    return Printer(device, append, clock)
+    return PrinterLink(device, append, clock, observe=live.decoded, tap=tap)
