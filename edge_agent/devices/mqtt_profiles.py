@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from edge_agent.devices.arrivals import Arrivals
+from edge_agent.devices.fleet_routes import FleetRoutes
 from edge_agent.devices.fleet_status import read_status
-from edge_agent.devices.fleets import DEVICE, Fleet, device_name
-from edge_agent.devices.intake import bad_name, is_plausible
+from edge_agent.devices.fleets import Fleet
+from edge_agent.devices.intake import is_plausible
 from edge_agent.devices.mqtt_packets import Publish
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.profiles.schema import MqttStatus
@@ -39,20 +39,9 @@ from edge_contract.event import MAX_EVENT_BYTES
 MAX_PAYLOAD_BYTES = 256 * 1024
 #: Complaints of one payload that are told in full.
 _TOLD = 3
-#: Topics whose section is remembered.
-_TOPICS = 20_000
 
 Count = Callable[[str], None]
 Item = Reading | Unreadable
-
-
-class _Route(NamedTuple):
-    """Where a topic leads."""
-
-    fleet: Fleet
-    captures: dict[str, str]
-    status: MqttStatus | None
-    """Set when the topic is for what devices say of themselves."""
 
 
 class FleetReader:
@@ -70,10 +59,9 @@ class FleetReader:
         """``names``: every section of ``[devices]``; a fleet's device may bear none of another."""
         self._fleets = tuple(fleets)
         self._presence = presence
-        self._names = frozenset(names)
         self.arrivals = arrivals or Arrivals()
         self._max_age = max_age
-        self._routes: dict[str, _Route | None] = {}
+        self._routes = FleetRoutes(self._fleets, presence, names)
         self._payloads = {fleet.section: Payloads(fleet.profile) for fleet in self._fleets}
         self._windows: dict[str, Duplicates] = {}
 
@@ -93,7 +81,7 @@ class FleetReader:
 
     def read(self, said: Publish, now: datetime, count: Count, *, fresh: bool) -> tuple[Item, ...]:
         """What is to be stored of a message. ``fresh``: it did not wait anywhere."""
-        route = self._route(said.topic)
+        route = self._routes.of(said.topic)
         if route is None:
             message = (
                 "No section of [devices] takes this topic: the broker remembers a subscription of "
@@ -101,8 +89,7 @@ class FleetReader:
             )
             return (_set_aside("", said, "unclaimed_topic", message, now),)
         fleet, captures, status = route
-        told = captures.get(DEVICE)
-        device, trouble = self._named(fleet, told)
+        device, trouble = self._routes.named(route)
         if status is not None:
             if trouble:  # its reads are set aside; saying it with each heartbeat would help nobody
                 count("bad_statuses")
@@ -143,40 +130,6 @@ class FleetReader:
             device, status, now, fresh=fresh, retained=said.retained, direct=False
         )
         return () if reading is None else (reading,)
-
-    def _route(self, topic: str) -> _Route | None:
-        try:
-            return self._routes[topic]
-        except KeyError:
-            pass
-        found = None
-        for fleet in self._fleets:
-            if (captures := fleet.topics.match(topic)) is not None:
-                found = _Route(fleet, captures, None)
-                break
-            if (
-                fleet.status_topics is not None
-                and (captures := fleet.status_topics.match(topic)) is not None
-            ):
-                found = _Route(fleet, captures, fleet.status)
-                break
-        if len(self._routes) < _TOPICS:
-            self._routes[topic] = found
-        return found
-
-    def _named(self, fleet: Fleet, told: str | None) -> tuple[str, str]:
-        """The device's name, and what is wrong with it, if anything."""
-        if told is None:
-            return fleet.section, self._presence.claim(fleet.section, fleet.section, "") or ""
-        name = device_name(told)
-        if name is None:
-            return "", bad_name(told)
-        if name in self._names and name != fleet.section:
-            return name, (
-                f"{told!r} of [devices.{fleet.section}] would be mixed up with [devices.{name}]: "
-                "rename one of them."
-            )
-        return name, self._presence.claim(name, fleet.section, told) or ""
 
     def _items(
         self,
@@ -281,11 +234,8 @@ class FleetReader:
                 if clock is None
                 else Reading(device, event, now, clock.offset_ms, clock.uncertainty_ms)
             )
-        self._presence.heard_event(
-            device, event, now, fresh=fresh and result.time is not None, direct=False
-        )
-        if fresh and result.time is None:
-            self._presence.heard_life(device, now)
+        timed = result.time is not None
+        self._presence.heard_event(device, event, now, fresh=fresh, direct=False, timed=timed)
         return reading
 
 

@@ -23,6 +23,7 @@ from edge_contract.scalars import instant_text
 MAX_DEVICES = 10_000
 
 _ECHO = timedelta(seconds=10)
+_JUST_NOW = timedelta(seconds=30)
 
 
 class Presence:
@@ -102,8 +103,8 @@ class Presence:
             known.state, known.boot = status.state, status.boot
             known.direct = known.direct or direct
             known.at_risk = not status.waits_for_feedback
-            if fresh and status.state == "online":  # a last will is the broker's word
-                known.last_seen = arrived
+            if status.state == "online" and (fresh or _is_of(status.time, arrived)):
+                known.last_seen = arrived  # a last will would be the broker's word
             self.measured += changed
             if status.time is not None and status.state == "online":
                 # what repeats a recent time of the agent is recent, wherever it waited
@@ -126,10 +127,13 @@ class Presence:
         *,
         fresh: bool,
         direct: bool = True,
+        timed: bool = True,
     ) -> None:
         """Take an event in: it shows life, may tighten the clock, and has a number of its own.
 
-        ``direct``: it came on ``wh/v1``, so the name is that device's own.
+        ``direct``: it came on ``wh/v1``, so the name is that device's own. ``timed``: its time is
+        the device's word; where it is of just now, it shows life even if it is not ``fresh``,
+        because a floor that is never silent lets nothing be that.
         """
         with self._lock:
             known = self._device(device)
@@ -139,7 +143,10 @@ class Presence:
                 known.direct = True
             if fresh:
                 known.heard(arrived)
-                known.clock.event(event.time, arrived)
+                if timed:
+                    known.clock.event(event.time, arrived)
+            elif timed and abs(arrived - event.time) <= _JUST_NOW:
+                known.heard(arrived)
             if event.seq is not None:
                 known.numbers.note(event.seq)
                 self._numbered.add(device)
@@ -214,6 +221,10 @@ class Presence:
                 return None
             known = self._devices[name] = Followed()
         return known
+
+
+def _is_of(told: datetime | None, arrived: datetime) -> bool:
+    return told is not None and abs(arrived - told) <= _JUST_NOW
 
 
 def state_reading(

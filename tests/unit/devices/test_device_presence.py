@@ -50,6 +50,21 @@ def test_numbers_that_never_came_are_named_and_late_ones_close_the_gap() -> None
     assert (only(presence).gaps, only(presence).missing) == (((18, 18),), 1)
 
 
+def test_on_a_floor_that_is_never_silent_a_time_of_just_now_shows_life() -> None:
+    presence = Presence()
+    presence.heard_event("h1", event(1, NOON - timedelta(seconds=5)), NOON, fresh=False)
+    presence.heard_event("h2", event(1, NOON - timedelta(hours=5)), NOON, fresh=False)
+    presence.heard_event("h3", event(1), NOON, fresh=False, timed=False)
+    presence.heard_status("h4", status(time=NOON), NOON, fresh=False)
+    seen = {one.device: (one.state, one.last_seen) for one in presence.devices(NOON)}
+    assert seen == {
+        "h1": ("seen", NOON),
+        "h2": ("unknown", None),
+        "h3": ("unknown", None),
+        "h4": ("online", NOON),
+    }
+
+
 def test_devices_that_do_not_wait_are_at_risk() -> None:
     presence = Presence()
     presence.heard_status("h1", status(waits_for_feedback=False), NOON, fresh=True)

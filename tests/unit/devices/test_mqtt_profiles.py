@@ -168,6 +168,44 @@ def test_arrivals_are_bounded_in_memory_and_in_their_file(tmp_path: Path) -> Non
     assert known.of(said("guns/g1", "L", mid=499, again=True), NOON) not in came
 
 
+NAMED = """
+title = "Apps with ids or numbers of their own"
+[mqtt]
+topic = "apps/{device}"
+[scanner]
+format = "json"
+[scanner.read]
+data = "/label"
+id = "/uid"
+sequence = "/n"
+"""
+
+
+def test_a_read_with_an_id_of_its_own_is_the_same_when_its_device_sends_it_again() -> None:
+    site = Site(device("apps", NAMED))
+    later = NOON + timedelta(minutes=1)
+    (first,) = site.read(said("apps/a1", '{"label": "L", "uid": "7"}', mid=1))
+    (again,) = site.read(said("apps/a1", '{"label": "L", "uid": "7"}', mid=2), later)
+    (other,) = site.read(said("apps/a2", '{"label": "L", "uid": "7"}', mid=3), later)
+    assert isinstance(first, Reading)
+    assert isinstance(again, Reading)
+    assert isinstance(other, Reading)
+    assert first.event == again.event, "with another time it would be a conflict"
+    assert other.event.id != first.event.id
+    assert ids(site.read(said("apps/a1", '{"label": "L", "uid": "8"}', retained=True)))
+
+
+def test_a_counter_that_begins_anew_makes_no_old_read_of_a_new_one() -> None:
+    site = Site(device("apps", NAMED))
+    first = site.read(said("apps/a1", '{"label": "L", "n": 1}', mid=1))
+    anew = site.read(said("apps/a1", '{"label": "L", "n": 1}', mid=2), NOON + timedelta(days=1))
+    again = site.read(
+        said("apps/a1", '{"label": "L", "n": 1}', mid=2, again=True), NOON + timedelta(days=2)
+    )
+    assert ids(first) != ids(anew)
+    assert ids(anew) == ids(again)
+
+
 def test_a_retained_label_without_a_time_is_of_no_known_age_and_is_left() -> None:
     site = Site(device("guns", UNTIMED))
     assert site.read(said("guns/g1", "4006381333931", retained=True)) == ()
