@@ -20,6 +20,9 @@ from edge_agent.devices.profiles.schema import Profile
 Sure = Literal["answered", "likely", "possible", "unknown", "configured"]
 RANK: Sequence[Sure] = ("answered", "likely", "possible", "unknown", "configured")
 
+#: Languages of printers in a warehouse, the most usual first: which is meant when nothing tells.
+_USUAL = ("zpl", "tspl", "escpos")
+
 #: USB ids of adapters that any device may hang on: of themselves they say nothing.
 ADAPTERS: Mapping[str, str] = {
     "0403:6001": "FTDI FT232R",
@@ -161,9 +164,20 @@ def service_claims(
         elif word:
             claims.append(Claim(name, "possible", f"it calls itself {word!r}"))
         elif offered:
-            why = f"it announces {offered[0]}, as printers of every make do"
+            why = (
+                f"it announces {offered[0]}, as printers of every make do: take the profile of the "
+                "language it speaks, and leave out what prints no labels"
+            )
             claims.append(Claim(name, "possible", why))
-    return sorted(claims, key=lambda claim: RANK.index(claim.sure))
+    return sorted(
+        claims,
+        key=lambda claim: (RANK.index(claim.sure), _usual(profiles[claim.profile]), claim.profile),
+    )
+
+
+def _usual(profile: Profile) -> int:
+    language = profile.printer.language if profile.printer is not None else ""
+    return _USUAL.index(language) if language in _USUAL else len(_USUAL)
 
 
 class Names:
@@ -232,5 +246,8 @@ def _one_line(text: str) -> str:
 
 
 def _word(said: str, words: Iterable[str]) -> str:
+    """The first of ``words`` that begins a word of what is said: "tsc" is not meant in "Utsch"."""
     lowered = said.lower()
-    return next((word for word in words if word.lower() in lowered), "")
+    return next(
+        (one for one in words if re.search(rf"(?<![a-z0-9]){re.escape(one.lower())}", lowered)), ""
+    )

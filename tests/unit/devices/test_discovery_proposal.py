@@ -73,6 +73,21 @@ def test_a_printer_is_likely_by_its_service_and_name_and_possible_by_its_service
     assert "every make" in claim.why
 
 
+def test_a_name_is_known_by_whole_words_and_their_beginnings_only() -> None:
+    known = {"zpl": printer('named = ["zt4"]'), "tspl": printer('named = ["tsc"]')}
+    said = FoundService("_ipp._tcp", "Utsch ZT411 3rd floor", "p.local", ("192.0.2.9",), 631)
+    assert [claim.profile for claim in service_claims([said], known)] == ["zpl"]
+
+
+def test_where_nothing_tells_the_language_zpl_is_meant_and_the_others_are_named() -> None:
+    epson = profile(
+        '[tcp]\nport = 9100\n[printer]\nlanguage = "escpos"\n'
+        '[discovery]\nmdns = ["_pdl-datastream._tcp"]'
+    )
+    known = {"a-receipt": epson, "zpl": printer('mdns = ["_pdl-datastream._tcp"]')}
+    assert [claim.profile for claim in service_claims([ZEBRA], known)] == ["zpl", "a-receipt"]
+
+
 def test_one_printer_with_three_services_is_one_suggestion() -> None:
     services = [
         FoundService(kind, "ZTC 7", "z.local", ("192.0.2.10",), port)
