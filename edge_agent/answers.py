@@ -13,6 +13,7 @@ from edge_agent.agent import Agent
 from edge_agent.clock import Clock, Monotonic
 from edge_agent.device_reports import class_reports, device_counters
 from edge_agent.devices.live import Live
+from edge_agent.labels import printed
 from edge_agent.looking import looked_at
 from edge_agent.outbox.port import Quarantined, Row
 from edge_agent.outbox.settings import OutboxSettings
@@ -62,12 +63,18 @@ class Answers:
         return {
             "status": self.status,
             "devices.live": self.devices_live,
+            "print": self.print_label,
             "outbox.list": self.outbox_list,
             "outbox.show": self.outbox_show,
             "outbox.export": self.outbox_export,
             "quarantine.list": self.quarantine_list,
             "quarantine.show": self.quarantine_show,
         }
+
+    async def print_label(self, question: Mapping[str, Any]) -> AsyncIterator[Any]:
+        """See :func:`edge_agent.labels.printed`."""
+        async for item in printed(self._agent.links, question):
+            yield item
 
     async def status(self, _question: Mapping[str, Any]) -> AsyncIterator[Any]:
         yield (await self.report()).model_dump(mode="json")

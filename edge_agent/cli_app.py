@@ -19,6 +19,7 @@ from edge_agent.cli_options import (
     print_json,
     socket_of,
 )
+from edge_agent.cli_print import print_label
 from edge_agent.cli_profiles import profiles_app
 from edge_agent.cli_simulate import simulate_app
 from edge_agent.cli_store import outbox_app, quarantine_app
@@ -38,6 +39,7 @@ app.add_typer(profiles_app, name="profiles")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(quarantine_app, name="quarantine")
+app.command("print")(print_label)
 
 
 @app.command(

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 #: Answers a question: yields what can be written as JSON.
 Answer = Callable[[Mapping[str, Any]], AsyncIterator[Any]]
 
-_MOST_QUESTION_BYTES = 64 * 1024
+#: A question may carry a label with its graphics.
+_MOST_QUESTION_BYTES = 2 * 1024 * 1024
 _PATIENCE_S = 10.0
 
 

@@ -13,6 +13,7 @@ from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import ConfiguredDevice, configured_devices
 from edge_agent.devices.settings import DeviceSettings
 from edge_agent.devices.simulate.printer import SimulatedPrinter
+from edge_sandbox.rig import free_port
 
 PROFILES = {"zpl": "zebra-zpl", "escpos": "escpos", "tspl": "tspl"}
 FAST = {"poll_interval_s": 0.02, "timeout_s": 0.3, "settle_s": 0}
@@ -165,11 +166,6 @@ def test_a_held_connection_is_used_again_and_replaced_when_it_is_lost(
     zebra.hang_up_after = 1
     polled(link, until)
     until(lambda: states(outbox)[-1] == "ok", "back")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_an_alert_explains_silence_at_once_and_is_cleared_by_another(
