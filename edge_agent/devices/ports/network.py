@@ -70,9 +70,11 @@ class Rfc2217Line:
         try:
             self._port.open()
             self._port.keep_alive(tcp.keepalive_s)
-        except FAILURES as error:
-            self._port.close()
-            raise network_trouble(address, described(line), error) from error
+        except Exception as error:
+            self.close()
+            if isinstance(error, FAILURES):
+                raise network_trouble(address, described(line), error) from error
+            raise
 
     def read(self, timeout: float) -> bytes:
         data, ended = self._port.take(timeout)
@@ -90,7 +92,7 @@ class Rfc2217Line:
             raise hung_up(self._address) from None
 
     def close(self) -> None:
-        with contextlib.suppress(*FAILURES):
+        with contextlib.suppress(*FAILURES, RuntimeError):  # a reader that was never started
             self._port.close()
 
     def interrupt(self) -> None:
@@ -115,9 +117,11 @@ class _Rfc2217(Rfc2217):  # type: ignore[misc]  # pyserial has no types
     def close(self) -> None:
         held = self._socket
         self.hang_up()
-        super().close()
-        if held is not None:
-            held.close()
+        try:
+            super().close()
+        finally:
+            if held is not None:
+                held.close()
 
     def keep_alive(self, idle_s: int) -> None:
         if self._socket is not None:
