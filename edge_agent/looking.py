@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,13 @@ from edge_contract.errors import Rejected
 #: Seconds between two looks.
 _STEP_S = 0.1
 _QUIET_S = 1.0
+
+
+def is_wrong(item: Mapping[str, Any]) -> bool:
+    """Whether what was decoded made no sense, or is a silence."""
+    said = item["said"]
+    failed = said.get("status") == "error" or said.get("answered") is False
+    return failed or item["kind"] == "unreadable"
 
 
 class Watcher:

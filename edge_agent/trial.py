@@ -17,7 +17,7 @@ from edge_agent.devices.profiles.library import ProfileLibrary, meant
 from edge_agent.devices.profiles.parts import SerialLine
 from edge_agent.devices.profiles.resolve import ConfiguredDevice, configured_devices
 from edge_agent.lines import line_link
-from edge_agent.looking import Watcher
+from edge_agent.looking import Watcher, is_wrong
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_agent.status import ask
 from edge_contract.errors import NeedsOperator, Rejected
@@ -119,14 +119,12 @@ class Verdict:
         if what == "received":
             self.bytes += item["size"]
         elif what == "decoded":
-            if item["kind"] == "UnreadableFrame" or item["said"].get("status") == "error":
+            if is_wrong(item):
                 self.misunderstood += 1
             else:
                 self.understood += 1
         elif what == "state":
             self.trouble = item["detail"] if item["health"] in ("down", "fault") else ""
-            # A printer's link tells no more than how the printer is.
-            self.understood += item["health"] == "up" and self._device.device_class == "printer"
 
     @property
     def good(self) -> bool:

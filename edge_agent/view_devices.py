@@ -8,6 +8,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent.looking import is_wrong
+
+#: Bytes shown in hexadecimal, too; the rest is text.
+_HEX_BYTES = 32
+
 
 def profiles_view(rows: Iterable[Mapping[str, Any]]) -> Table:
     table = _table("profile", "class", "line", "speaks", "what it is for", "from")
@@ -49,12 +54,12 @@ def trial_line(item: Mapping[str, Any]) -> Text | None:
     if what in ("received", "sent"):
         arrow, style = ("→", "cyan") if what == "sent" else ("←", "green")
         topic = f"{item['topic']}  " if "topic" in item else ""
-        more = "" if item["size"] * 3 - 1 <= len(item["hex"]) else f" … {item['size']} bytes"
-        return Text(f"{at} {arrow} {topic}{item['text']}   [{item['hex']}]{more}", style=style)
+        digits = item["hex"][: _HEX_BYTES * 3 - 1]
+        more = "" if item["size"] <= _HEX_BYTES else f" … {item['size']} bytes"
+        return Text(f"{at} {arrow} {topic}{item['text']}   [{digits}{more}]", style=style)
     if what == "decoded":
-        said = item["said"]
-        wrong = item["kind"] == "UnreadableFrame" or said.get("status") == "error"
-        return Text(f"{at} = {_meaning(item['kind'], said)}", style="red" if wrong else "")
+        style = "red" if is_wrong(item) else ""
+        return Text(f"{at} = {_meaning(item['kind'], item['said'])}", style=style)
     if what == "state":
         told = " ".join(one for one in (item["health"], item["detail"]) if one)
         return Text(f"{at} * {told}", style="yellow" if item["health"] != "up" else "")
@@ -64,16 +69,18 @@ def trial_line(item: Mapping[str, Any]) -> Text | None:
 
 
 def _meaning(kind: str, said: Mapping[str, Any]) -> str:
-    if kind == "ScaleReading":
+    if kind == "weight":
         if said["value"] is None:
             return f"{said['status']} {said['detail']}".strip().replace("_", " ")
         stable = {True: "stable", False: "moving", None: ""}[said["stable"]]
         tare = f"tare {said['tare']}" if said["tare"] else ""
         weight = f"{said['value']} {said['unit'] or '(no unit)'}"
         return ", ".join(one for one in (weight, said["mode"], stable, tare) if one)
-    if kind == "NoRead":
+    if kind == "printer":
+        return ": ".join(one for one in (said["state"], ", ".join(said["conditions"])) if one)
+    if kind == "noread":
         return f"no read ({said['said']})"
-    if kind == "UnreadableFrame":
+    if kind == "unreadable":
         return f"not understood ({said['code']}): {said['message']}"
     facts = [f"{key} {one}" for key, one in said.items() if one not in (None, "", {}, [])]
     return ", ".join(facts)

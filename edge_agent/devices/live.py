@@ -27,6 +27,18 @@ _MOST = 1000
 _LOOKS = 8
 #: Bytes shown of what came at once.
 _SHOWN = 1024
+#: What links understand, by the class of what they tell.
+_KINDS = {
+    "ScaleReading": "weight",
+    "ScannerRead": "read",
+    "NoRead": "noread",
+    "UnreadableFrame": "unreadable",
+    "MappedEvent": "event",
+    "Seen": "printer",
+    "Alert": "alert",
+}
+#: Properties that say what the fields come to.
+_TOLD_TOO = ("state", "answered")
 #: Nothing a person looks for.
 _INTERNAL = frozenset({"key"})
 
@@ -44,7 +56,12 @@ class Seen:
         """For the socket and for scripts."""
         found: dict[str, Any] = {"what": self.what, "time": self.time.isoformat()}
         if self.what == "decoded":
-            return {**found, "kind": type(self.decoded).__name__, "said": _plain(self.decoded)}
+            kind = _KINDS.get(type(self.decoded).__name__, "other")
+            said = _plain(self.decoded)
+            for name in _TOLD_TOO:
+                if (more := getattr(self.decoded, name, None)) is not None:
+                    said[name] = _plain(more)
+            return {**found, "kind": kind, "said": said}
         shown = self.data[:_SHOWN]
         return {**found, "size": len(self.data), "hex": shown.hex(" "), "text": escaped(shown)}
 

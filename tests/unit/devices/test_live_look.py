@@ -6,8 +6,10 @@ import pytest
 
 from edge_agent.devices import live
 from edge_agent.devices.live import Live
+from edge_agent.devices.printers.state import Seen as Printer
 from edge_agent.devices.scales.reading import ScaleReading
 from edge_agent.devices.scanners.reads import ScannerRead, UnreadableFrame
+from edge_agent.looking import is_wrong
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -75,6 +77,15 @@ def test_whatever_was_understood_can_be_written_as_json_without_what_is_internal
     assert said["time"] == "2026-01-02T03:04:05+00:00"
     bad = live.Seen(NOW, "decoded", decoded=UnreadableFrame(b"\xff", 1, "code", "A sentence."))
     assert bad.document()["said"]["raw"] == "\\xff"
+
+
+def test_how_a_printer_is_comes_with_what_its_conditions_come_to() -> None:
+    found = live.Seen(NOW, "decoded", decoded=Printer(("media_out",), "x")).document()
+    assert found["kind"] == "printer"
+    assert (found["said"]["state"], found["said"]["answered"]) == ("attention", True)
+    silent = live.Seen(NOW, "decoded", decoded=Printer(("no_answer",))).document()
+    assert is_wrong(silent)
+    assert not is_wrong(found)
 
 
 def test_a_flood_is_shown_by_its_head_and_its_size() -> None:
