@@ -93,7 +93,7 @@ class PrinterMachine:
             end = token.end()
             if answer:
                 answers.append(answer)
-        self._heard = self._heard[end:][-1_000_000:]
+        self._heard = self._heard[end:][-4_000_000:]
         return [*answers, *self.work(now)]
 
     def work(self, now: float) -> list[bytes]:
