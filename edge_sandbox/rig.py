@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,14 +215,15 @@ class Agent:
         options: str = "",
         uplink_options: str = "",
         broker: Broker | None = None,
+        acl: str = "",
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """``options`` are added to the TOML: ``[devices.…]``, ``[outbox]``.
-        ``uplink_options`` are added to ``[uplink]``."""
+        ``uplink_options`` are added to ``[uplink]``, ``acl`` to the access list of its broker."""
         self.folder, self.site, self.name = folder, site, name
         self.config = folder / "agent.toml"
-        self.broker = broker or Broker(devices, directory=folder / "broker")
+        self.broker = broker or Broker(devices, directory=folder / "broker", acl=acl)
         self.uplink = FaultProxy("127.0.0.1", relay.port)
         self._own_broker = broker is None
         self._token = relay.tokens[site]
@@ -259,6 +260,10 @@ class Agent:
     def status(self) -> dict[str, Any]:
         """What ``edge-agent status --json`` says, asked over the agent's socket."""
         return dict(next(iter(ask(self.socket, "status"))))
+
+    def stored(self) -> Iterator[dict[str, Any]]:
+        """Every event in the outbox with its outcome, asked over the agent's socket."""
+        return ask(self.socket, "outbox.export")
 
     def command(self, *arguments: str) -> Any:
         """Run an ``edge-agent`` command with ``--json`` and read what it prints."""
@@ -305,6 +310,7 @@ class Rig:
     uplink_options: str = ""
     relay_options: str = ""
     target_options: str = "straggler_grace_s = 5\n"
+    acl: str = ""
     relay: Relay = field(init=False)
     agent: Agent = field(init=False)
     _stack: ExitStack = field(init=False, default_factory=ExitStack)
@@ -329,6 +335,7 @@ class Rig:
                     self.devices,
                     options=self.agent_options,
                     uplink_options=self.uplink_options,
+                    acl=self.acl,
                 )
             )
             self._stack = stack.pop_all()

@@ -18,7 +18,8 @@ import typer
 from rich.console import Console
 
 from edge_contract.errors import EdgeError
-from edge_sandbox.demo.run import Options, Stage, run_shift, set_up
+from edge_sandbox.demo.run import run_shift
+from edge_sandbox.demo.stage import Options, Stage, set_up
 from edge_sandbox.demo.view import LiveView, PlainView, print_verdict
 from edge_sandbox.odoo import OdooDatabase, OdooFault, Sandbox, SandboxOptions
 from edge_sandbox.process import ProcessDied
@@ -66,8 +67,10 @@ def demo(
 ) -> None:
     """Play a warehouse shift end to end on a real Odoo and compare its stock with the truth.
 
-    Handhelds scan over MQTT, a scale answers on a serial line, a printer over TCP. In the middle of
-    the shift handhelds leave the Wi-Fi, the uplink is cut, and agent and relay are killed.
+    Handhelds scan over MQTT; scales answer on a serial line and over TCP, a printer over TCP; a
+    serial scanner reads parcels, and a forklift's app is known by a profile file only. In the
+    middle of the shift handhelds leave the Wi-Fi, a cable is pulled, the uplink is cut, and agent
+    and relay are killed.
     """
     options = Options(
         seed=random.SystemRandom().randrange(1, 100_000) if seed is None else seed,

@@ -36,6 +36,9 @@ CATALOGUE = (
 )
 PRODUCTS = {product.key: product for product in CATALOGUE}
 
+#: A forklift whose terminal runs an app of another maker, and the scanner of the packing bench.
+LIFT, BENCH = "lift-1", "bench-1"
+
 DocumentKind = Literal["receipt", "pick", "ship", "delivery"]
 
 
@@ -112,6 +115,7 @@ class _Planner:
             "floor-1": self._forever("floor-1", [self._put_away, self._put_away, self._pick]),
             "floor-2": self._forever("floor-2", [self._pick, self._count, self._scrap]),
             "pack-1": self._forever("pack-1", [self._ship, self._ship, self._deliver]),
+            LIFT: self._forever(LIFT, [self._put_away]),
         }
         done: set[str] = set()
         while len(done) < len(crews):
@@ -216,6 +220,8 @@ class _Planner:
         if self.rng.random() < 0.6:
             parcel = self._number("package", "PARCEL")
             weight = {"weight": f"{self.rng.randint(500, 20000) / 1000:.3f}", "weight_uom": "KGM"}
+            yield
+            self._step(BENCH, "scan.read", {"barcode": parcel})
             yield
             reference = {"document": document.key, "package": parcel}
             self._step(device, "package.packed", {**reference, **weight})

@@ -1,15 +1,12 @@
-"""The demo itself: sets a site up, plays a shift while things go wrong, and judges the result."""
+"""The demo itself: plays a shift while things go wrong, and judges the result."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,81 +14,16 @@ import httpx
 from edge_agent.devices.simulate.handheld import Handheld
 from edge_sandbox.demo import verdict as judging
 from edge_sandbox.demo import warehouse
-from edge_sandbox.demo.floor import Floor
-from edge_sandbox.demo.plan import CATALOGUE, Plan, plan_shift
+from edge_sandbox.demo.floor import CLASSES
+from edge_sandbox.demo.plan import BENCH, LIFT
 from edge_sandbox.demo.shift import Happening, play
+from edge_sandbox.demo.stage import Options, Stage
 from edge_sandbox.demo.verdict import Verdict
 from edge_sandbox.demo.view import View
-from edge_sandbox.rig import OdooTarget, Rig, install_action, until
+from edge_sandbox.rig import until
 
-#: Seconds between scans; a longer shift scans faster, so that it ends on the same day.
-PACE, FAST_PACE, MANY_SCANS = 0.15, 0.07, 1000
 #: Most seconds for everything to arrive after the last scan, for each event.
 DRAIN_S, DRAIN_S_PER_EVENT = 120.0, 0.3
-#: One handheld's clock is this wrong, and the agent has to notice.
-WRONG_CLOCK = timedelta(seconds=97)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run is asked for."""
-
-    seed: int
-    scans: int
-    faults: bool = True
-
-
-@dataclass(slots=True)
-class Stage:
-    """Everything that runs, for the happenings to act on and for ``--exit``-less runs to show."""
-
-    rig: Rig
-    floor: Floor
-    handhelds: dict[str, Handheld]
-    plan: Plan
-    made: warehouse.Warehouse
-    cut_since: float | None = None
-    cut_seconds: float = 0.0
-    marks: dict[str, str] = field(default_factory=dict)
-    """What is shown of links that are broken on purpose."""
-
-
-@contextmanager
-def set_up(options: Options, target: OdooTarget, folder: Path, view: View) -> Iterator[Stage]:
-    """The warehouse in Odoo, and the site in front of it, ready for the first scan."""
-    pace = FAST_PACE if options.scans >= MANY_SCANS else PACE
-    plan = plan_shift(options.seed, options.scans, pace)
-    view.step(f"a shift of {len(plan.steps)} events, seed {options.seed}")
-    made = warehouse.build(target.admin, CATALOGUE, plan, lambda what: view.step(f"Odoo: {what}"))
-    view.step("Odoo: the server action, with an administrator's key used once")
-    install_action(target)
-    devices = sorted({step.device for step in plan.steps})
-    with ExitStack() as stack:
-        floor = stack.enter_context(Floor())
-        view.step("broker, relay and agent start")
-        rig = stack.enter_context(
-            Rig(
-                folder,
-                target,
-                devices,
-                agent_options=floor.agent_options(),
-                target_options="straggler_grace_s = 60\ntimeout_s = 60\n",
-            )
-        )
-        handhelds = {}
-        for device in devices:
-            wrong = WRONG_CLOCK if device == "floor-2" else timedelta(0)
-            handhelds[device] = stack.enter_context(
-                Handheld(
-                    device,
-                    rig.agent.broker.host,
-                    rig.agent.broker.port,
-                    password=rig.agent.broker.password(device),
-                    clock=lambda wrong=wrong: datetime.now(UTC) + wrong,  # type: ignore[misc]
-                )
-            )
-        view.step(f"{len(handhelds)} handhelds, a scale and a printer are there")
-        yield Stage(rig, floor, handhelds, plan, made)
 
 
 def run_shift(stage: Stage, options: Options, view: View) -> Verdict:
@@ -106,7 +38,7 @@ def run_shift(stage: Stage, options: Options, view: View) -> Verdict:
         play(
             stage.plan,
             stage.made.documents,
-            stage.handhelds,
+            stage.devices,
             happenings(stage, options) if options.faults else [],
             view.tell,
             stage.floor.before_scan,
@@ -180,12 +112,26 @@ def happenings(stage: Stage, options: Options) -> list[Happening]:
         rig.relay.odoo_link.set("pass")
         stage.marks.pop("Odoo", None)
 
+    def mark(name: str, what: str, act: Callable[[], None]) -> Callable[[], None]:
+        def do() -> None:
+            stage.marks[name] = what
+            act()
+
+        return do
+
     planned = [
         (0.12, "handheld floor-1 leaves the Wi-Fi and goes on scanning", leave(away)),
         (0.22, "the uplink is cut", cut),
         (0.30, "kill -9 of the agent, in the middle of the shift", kill_agent),
+        (
+            0.34,
+            "the cable of the bench's scanner is pulled",
+            mark(BENCH, "away", floor.scanner_out),
+        ),
         (0.38, "handheld floor-1 is back and delivers late", rejoin(away)),
         (0.44, "the uplink is back", mend),
+        (0.46, "noise and an overload on the packing scale", floor.scale_trouble),
+        (0.48, "the bench's scanner is plugged in again", mark(BENCH, "online", floor.scanner_in)),
         (0.50, "the printer runs out of labels", floor.media_out),
         (0.54, "kill -9 of the relay", kill_relay),
         (0.58, "the printer has a new roll", floor.media_in),
@@ -209,9 +155,12 @@ def _drain(stage: Stage, view: View) -> None:
     for part in (stage.rig.relay.part, stage.rig.agent.part):
         part.launch()
         part.wait_ready()
+    stage.floor.scanner_in()
     for handheld in stage.handhelds.values():
         handheld.wait_confirmed(deadline)
-    view.step("every scan is confirmed to its device")
+    stage.floor.bench.wait_confirmed(deadline)
+    stage.forklift.wait_taken(deadline)
+    view.step("every scan is confirmed to its device, and the broker has the forklift's jobs")
 
     def settled() -> bool:
         mine = stage.rig.agent.status()
@@ -232,6 +181,7 @@ def judge(verdict: Verdict, stage: Stage) -> None:
         name: {str(event) for event in handheld.confirmed}
         for name, handheld in stage.handhelds.items()
     }
+    confirmed[LIFT] = stage.forklift.taken
     ladders: dict[tuple[str, str], dict[str, Any] | None] = {}
 
     def ladder(device: str, event: str) -> dict[str, Any] | None:
@@ -239,6 +189,9 @@ def judge(verdict: Verdict, stage: Stage) -> None:
         return ladders[device, event]
 
     judging.judge_events(verdict, stage.plan.steps, confirmed, ladder)
+    bench, stored = stage.floor.bench, list(stage.rig.agent.stored())
+    judging.judge_reads(verdict, stage.plan.steps, bench.sent, bench.acknowledged, _labels(stored))
+    verdict.heard = _heard(stored)
     arrivals: dict[str, list[tuple[int, int]]] = {}
     for scanned, step in enumerate(stage.plan.steps):
         found = ladders.get((step.device, str(step.event)))
@@ -251,6 +204,27 @@ def judge(verdict: Verdict, stage: Stage) -> None:
     )
     judging.judge_books(verdict, warehouse.ledger(stage.made), stage.plan)
     judging.judge_stock(verdict, warehouse.figures(stage.made), stage.plan)
+
+
+def _labels(stored: list[dict[str, Any]]) -> Counter[str]:
+    """How often each label of the bench scanner is in the outbox."""
+    return Counter(
+        row["event"]["data"]["barcode"]
+        for row in stored
+        if _device(row) == BENCH and row["event"]["type"] == "warehouse.scan.read.v1"
+    )
+
+
+def _heard(stored: list[dict[str, Any]]) -> dict[str, int]:
+    """Events in the outbox for each class of devices."""
+    heard = dict.fromkeys(["handheld", *CLASSES.values()], 0)
+    for row in stored:
+        heard[CLASSES.get(_device(row), "handheld")] += 1
+    return heard
+
+
+def _device(row: dict[str, Any]) -> str:
+    return str(row["event"]["source"]).rpartition("/")[2]
 
 
 def _watch(stage: Stage, view: View, started: float, done: threading.Event) -> None:
@@ -281,5 +255,17 @@ def _figures(stage: Stage) -> dict[str, str]:
         "Odoo": marks.get("Odoo", "up"),
     }
     for device in stage.handhelds:
-        shown[device] = marks.get(device, "online")
-    return shown
+        shown[f"handheld {device}"] = marks.get(device, "online")
+    return shown | _of_the_floor(stage)
+
+
+def _of_the_floor(stage: Stage) -> dict[str, str]:
+    """The devices that are no handhelds, by their class."""
+    floor = stage.floor
+    beeps = len(floor.bench.acknowledged)
+    return {
+        f"serial scanner {BENCH}": f"{stage.marks.get(BENCH, 'online')}, {beeps} beeps",
+        f"app by profile {LIFT}": f"online, {len(stage.forklift.taken)} jobs taken",
+        "scales": f"online, {floor.weighed} loads",
+        "printer": "down: no labels" if floor.printer.media_out else "ok",
+    }

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from edge_sandbox.demo.plan import Plan, Step
+from edge_sandbox.demo.plan import BENCH, LIFT, Plan, Step
 from edge_sandbox.demo.warehouse import Figures, Ledger
 
 #: Where an event may stand in the end: it has its effect, or a person has it on a list.
@@ -21,10 +21,14 @@ class Verdict:
     """The figures of a shift, as ``--json`` writes them."""
 
     acked: int = 0
-    """Events that were confirmed ``stored`` to their device."""
+    """Events that were confirmed ``stored`` to their device, and labels that got their beep."""
+    taken: int = 0
+    """Events of devices that are never answered, which the broker has acknowledged."""
     applied: int = 0
     refused: int = 0
     held: int = 0
+    traced: int = 0
+    """Raw reads with their beep, in the outbox: they have no effect in Odoo."""
     lost: int = 0
     """Acknowledged, and neither applied nor on anybody's list; or called applied and not in
     Odoo's books."""
@@ -36,6 +40,8 @@ class Verdict:
     relay_kills: int = 0
     uplink_cut_s: float = 0.0
     seconds: float = 0.0
+    heard: dict[str, int] = field(default_factory=dict)
+    """Events in the outbox for each class of devices."""
     details: list[str] = field(default_factory=list)
     """A sentence for each thing that is not as it should be."""
 
@@ -48,7 +54,9 @@ class Verdict:
         ]
         if faults and not (self.agent_kills and self.relay_kills):
             wrong.append("agent and relay were not both killed")
-        return wrong
+        return wrong + [
+            f"nothing was heard of any {name}" for name, n in self.heard.items() if not n
+        ]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,13 +68,19 @@ def judge_events(
     confirmed: Mapping[str, set[str]],
     ladder: Callable[[str, str], dict[str, Any] | None],
 ) -> None:
-    """Ask the relay for every event that its device was told is stored."""
+    """Ask the relay for every event that its device was told is stored; of a device that is told
+    nothing, for every event that the broker has taken. Raw reads are judged by their labels."""
     for step in steps:
         event = str(step.event)
+        if step.device == BENCH:
+            continue
         if event not in confirmed[step.device]:
             verdict.details.append(f"{step.kind} {event} of {step.device} was never confirmed")
             continue
-        verdict.acked += 1
+        if step.device == LIFT:
+            verdict.taken += 1
+        else:
+            verdict.acked += 1
         found = ladder(step.device, event)
         stage = found["status"] if found else "unknown at the relay"
         if stage not in ANSWERED:
@@ -83,6 +97,38 @@ def judge_events(
             verdict.details.append(
                 f"{step.kind} {event} of {step.device} is {stage}, expected {expected}: "
                 f"{found.get('code', '')} {found.get('message', '')}"
+            )
+
+
+def judge_reads(
+    verdict: Verdict,
+    planned: Iterable[Step],
+    sent: Mapping[str, int],
+    acknowledged: Iterable[str],
+    stored: Mapping[str, int],
+) -> None:
+    """Labels of the bench scanner: what got its beep is in the outbox, and nothing is in it more
+    often than it was scanned. A label that was scanned again for want of a beep may be twice."""
+    beeped = set(acknowledged)
+    for step in planned:
+        if step.device != BENCH:
+            continue
+        label = step.data["barcode"]
+        if label not in beeped:
+            verdict.details.append(f"the label {label} of {BENCH} never got its beep")
+            continue
+        verdict.acked += 1
+        if stored.get(label, 0):
+            verdict.traced += 1
+        else:
+            verdict.lost += 1
+            verdict.details.append(f"the label {label} of {BENCH} got its beep and is not stored")
+    for label, times in sorted(stored.items()):
+        if times > sent.get(label, 0):
+            verdict.duplicated += times - sent.get(label, 0)
+            verdict.details.append(
+                f"the label {label} of {BENCH} is stored {times} times and was scanned "
+                f"{sent.get(label, 0)} times"
             )
 
 

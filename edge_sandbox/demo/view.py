@@ -159,10 +159,12 @@ def print_verdict(console: Console, verdict: Verdict, failures: list[str]) -> No
     table.add_column("", justify="right")
     table.add_column("meaning", style="dim")
     meanings = {
-        "acked": "confirmed `stored` to the device that scanned",
+        "acked": "confirmed `stored` to the device that scanned, a serial scanner by its beep",
+        "taken": "acknowledged by the broker to an app that the agent never answers",
         "applied": "have their effect in Odoo",
         "held": "refused with a sentence, on the list of a person",
         "refused": "given up on the record",
+        "traced": "raw reads in the outbox, without an effect in Odoo",
         "lost": "acknowledged and gone",
         "duplicated": "booked in Odoo more often than they happened",
         "stock_mismatches": "places where Odoo and the shelf disagree",
@@ -179,6 +181,8 @@ def print_verdict(console: Console, verdict: Verdict, failures: list[str]) -> No
         shown = f"{value:.1f}" if isinstance(value, float) else str(value)
         table.add_row(name.replace("_", " "), Text(shown, style=style), meaning)
     console.print(table)
+    classes = ", ".join(f"{name} {count}" for name, count in verdict.heard.items())
+    console.print(f"Events in the outbox by class of device: {classes}", highlight=False)
     for detail in verdict.details[:20]:
         console.print(f"  {detail}", markup=False, highlight=False)
     if len(verdict.details) > 20:

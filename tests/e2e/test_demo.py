@@ -21,7 +21,12 @@ def test_a_short_shift_with_every_fault_ends_with_the_stock_that_is_on_the_shelv
     assert done.exit_code == 0, verdict["details"]
     zero = ("lost", "duplicated", "stock_mismatches", "out_of_order")
     assert {name: verdict[name] for name in zero} == dict.fromkeys(zero, 0)
-    assert verdict["acked"] == verdict["applied"] + verdict["held"] >= 150
+    ends = verdict["applied"] + verdict["held"] + verdict["traced"]
+    assert verdict["acked"] + verdict["taken"] == ends >= 150
+    assert verdict["taken"], "an app that only a profile knows"
+    assert verdict["traced"], "a scanner on a serial line"
+    assert len(verdict["heard"]) >= 4
+    assert all(verdict["heard"].values())
     assert verdict["agent_kills"]
     assert verdict["relay_kills"]
     assert verdict["uplink_cut_s"] > 0

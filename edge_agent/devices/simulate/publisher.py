@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -24,8 +25,10 @@ class MqttPublisher:
         password: str | None = None,
     ) -> None:
         self.published: list[MQTTMessageInfo] = []
+        self._reasons: dict[int, int] = {}
         self._address = (host, port)
         self._client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5)
+        self._client.on_publish = self._on_publish
         self._client.reconnect_delay_set(_RETRY_S, _RETRY_S)
         if username is not None:
             self._client.username_pw_set(username, password)
@@ -50,9 +53,17 @@ class MqttPublisher:
         self.published.append(info)
         return info
 
+    def taken(self, info: MQTTMessageInfo) -> bool:
+        """Whether the broker has the message for somebody: it may also refuse it, or have nobody
+        to keep it for."""
+        return self._reasons.get(info.mid) == 0
+
     def wait_taken(self, timeout: float) -> None:
         """Wait until the broker has everything. Raises TimeoutError."""
         for info in self.published:
             info.wait_for_publish(timeout)
             if not info.is_published():
                 raise TimeoutError(f"the broker did not take everything within {timeout:g} s")
+
+    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        self._reasons[mid] = reason.value

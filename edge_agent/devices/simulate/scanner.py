@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 from edge_agent.devices.scanners.profile import ScannerProfile
@@ -16,12 +17,20 @@ _PERIOD_S = 0.02
 class SimulatedScanner:
     """A serial scanner: fire and forget, as all of them. ``port`` stays after replugging."""
 
-    def __init__(self, profile: ScannerProfile | None = None, line: Line | None = None) -> None:
-        """Without a profile it ends each read with CR, as most leave the factory."""
+    def __init__(
+        self,
+        profile: ScannerProfile | None = None,
+        line: Line | None = None,
+        *,
+        on_heard: Callable[[bytes], object] = lambda _: None,
+    ) -> None:
+        """Without a profile it ends each read with CR, as most leave the factory. ``on_heard``
+        gets what the other end says, such as that a read was stored."""
         self.profile = profile or ScannerProfile()
         self.wire = Wire(line or PtyLine())
         self.sent = 0
         """Reads sent so far, whether anybody listened or not."""
+        self._on_heard = on_heard
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulated-scanner", daemon=True)
 
@@ -66,4 +75,6 @@ class SimulatedScanner:
     def _run(self) -> None:
         """Takes what the other end says, so that it can never fill the line."""
         while not self._closing.wait(_PERIOD_S):
-            self.wire.hear()
+            heard = self.wire.hear()
+            if heard:
+                self._on_heard(heard)
