@@ -20,6 +20,7 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -52,6 +53,8 @@ _TELL_AGAIN_S = 0.25
 _STEP = timedelta(seconds=0.5)
 _SUSPICIOUS = 3
 
+#: Items that are held while intake is refused; about 2 KiB each.
+_MOST_HELD = 50_000
 #: Messages that were read, each with what is to be stored of it.
 Burst = list[tuple[Packet, Items]]
 
@@ -224,16 +227,14 @@ class MqttLink:
         poll.register(self._awake, select.POLLIN)
         welcomed = quiet = more = False
         while session.alive and not self._stopping.is_set():
+            most = self._most()
             writing = select.POLLOUT if session.wants_write() else 0
-            poll.register(session.fileno(), select.POLLIN | writing)
+            poll.register(session.fileno(), (select.POLLIN if most else 0) | writing)
             idle = not poll.poll(0 if more else _QUIET_MS)
             if idle and not more and session.subscribed and not self._held:
                 quiet = True  # the backlog is over: what comes now was sent now
             self._drain_wakes()
-            # While intake is refused reading goes on, to keep the connection: what can come in
-            # without our acknowledgement is bounded by the receive maximum.
-            burst = self._settings.burst
-            more = session.read(self._settings.receive_maximum if self._held else burst)
+            more = most > 0 and session.read(most)
             if session.connected and not welcomed:
                 welcomed = True
                 self._welcome(session)
@@ -247,6 +248,15 @@ class MqttLink:
         if self._stopping.is_set() and session.connected:
             session.announce(AGENT_STATUS_TOPIC, self._status_payload("offline"))
             session.disconnect()
+
+    def _most(self) -> int:
+        """How many messages may be read now. While intake is refused reading goes on, to keep the
+        connection: what can come in without our acknowledgement is bounded by the receive maximum.
+        Only readers' payloads can be too much for that: then the connection is given up in the end,
+        and the broker delivers them again."""
+        if not self._held:
+            return self._settings.burst
+        return self._settings.receive_maximum if self._held_items() < _MOST_HELD else 0
 
     def _keep_books(self, session: Session) -> None:
         """What is looked after on the way, and never keeps a message waiting."""
@@ -308,26 +318,38 @@ class MqttLink:
 
     def _take_in(self, session: Session, *, fresh: bool) -> None:
         """Read, store, answer and acknowledge what is there."""
-        read = self._reader.read
-        arrived = [(packet, read(packet.said, fresh=fresh)) for packet in session.packets]
-        session.packets.clear()
-        if arrived:
-            killpoint.reached("intake.after_read")
+        size = self._settings.burst
         if self._refused:
-            self._hold(arrived, self._refused)
+            self._hold(self._read(session, _MOST_HELD - self._held_items(), fresh=fresh))
             if time.monotonic() < self._retry_at:
                 return
-            arrived, self._held = self._held, []
-            if not arrived:  # devices may wait for open intake before they send anything
+            held, self._held = deque(self._held), []
+            if not held:  # devices may wait for open intake before they send anything
                 self._store(session, [])
+            while held:
+                if not self._store(session, _cut(held, size)):
+                    self._hold(list(held))
+                    return
+        while burst := self._read(session, size, fresh=fresh):
+            if not self._store(session, burst):
                 return
-        start = 0
-        while start < len(arrived):
-            end = _end_of_burst(arrived, start, self._settings.burst)
-            if not self._store(session, arrived[start:end]):
-                self._hold(arrived[end:], self._refused)
-                return
-            start = end
+
+    def _read(self, session: Session, most: int, *, fresh: bool) -> Burst:
+        """Messages that make ``most`` items, the last one whole, because it is acknowledged whole.
+        One by one, because a reader's payload may make thousands."""
+        read, packets = self._reader.read, session.packets
+        burst: Burst = []
+        while packets and most > 0:
+            packet = packets.popleft()
+            items = read(packet.said, fresh=fresh)
+            burst.append((packet, items))
+            most -= len(items) or 1
+        if burst:
+            killpoint.reached("intake.after_read")
+        return burst
+
+    def _held_items(self) -> int:
+        return sum(len(items) for _, items in self._held)
 
     def _store(self, session: Session, burst: Burst) -> bool:
         """One burst, one commit. False when the outbox would not have it; then it is held."""
@@ -385,9 +407,9 @@ class MqttLink:
             self._tally.count("refusals")
             _log.warning("Intake is refused: %s", reason)
         self._show_health()
-        self._hold(burst, reason)
+        self._hold(burst)
 
-    def _hold(self, burst: Burst, reason: str) -> None:
+    def _hold(self, burst: Burst) -> None:
         """Keep what is not stored, unacknowledged, and tell its devices once."""
         for packet, items in burst:
             if not packet.said.qos and len(self._held) >= self._settings.receive_maximum:
@@ -400,7 +422,7 @@ class MqttLink:
                 if isinstance(item, Reading):
                     packet.told = True
                     self._tally.count("refused")
-                    self._tell(item.device, refusal(item.event.id, reason))
+                    self._tell(item.device, refusal(item.event.id, self._refused))
 
     def _reopen(self) -> None:
         if self._refused:
@@ -434,12 +456,10 @@ class MqttLink:
         return status.model_dump_json().encode()
 
 
-def _end_of_burst(arrived: Burst, start: int, size: int) -> int:
-    """Where a burst ends that begins at ``start``: after ``size`` items, with the last message
-    whole, because it is acknowledged whole."""
-    items = 0
-    for end in range(start, min(len(arrived), start + size)):
-        items += len(arrived[end][1])
-        if items >= size:
-            return end + 1
-    return min(len(arrived), start + size)
+def _cut(held: deque[tuple[Packet, Items]], size: int) -> Burst:
+    """Take one burst from the front."""
+    burst: Burst = []
+    while held and size > 0:
+        burst.append(held.popleft())
+        size -= len(burst[-1][1]) or 1
+    return burst

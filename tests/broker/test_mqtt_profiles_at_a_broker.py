@@ -23,7 +23,7 @@ from edge_agent.devices.mqtt_session import Session
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.profiles.library import parse_profile
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
-from edge_agent.outbox.port import Appended
+from edge_agent.outbox.port import Appended, IntakeRefused
 from edge_sandbox.broker import Broker
 
 ACL = """
@@ -171,6 +171,29 @@ def test_acknowledging_before_all_reads_are_stored_would_lose_the_rest(
     until(lambda: "Z" in barcodes(outbox), "the successor has what was left")
     assert {"A", "B", "C"} - set(barcodes(outbox)) == lost
     assert len(barcodes(outbox)) == len(set(barcodes(outbox)))
+
+
+def test_what_readers_send_while_intake_is_refused_is_bounded_and_comes_again(
+    broker: Any,
+    make_reading: Any,
+    make_careless: Any,
+    outbox: Any,
+    until: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge_agent.devices.mqtt._MOST_HELD", 500)
+    outbox.refusal = IntakeRefused("The disk is full.", "Make room.")
+    link = make_reading(retry_s=0.05)
+    device = make_careless("r1")
+    for number in range(40):
+        device.publish(tags(*(f"{number}-{one}" for one in range(100))), "readers/r1/tags")
+    until(lambda: len(device.answers) == 40, "the broker has them")
+    until(lambda: link._held_items() >= 500, "the link holds what it may")
+    assert link._held_items() < 500 + 100
+    outbox.refusal = None
+    until(lambda: len(outbox.readings) == 4000, "all are stored")
+    assert not outbox.unreadable
+    assert barcodes(outbox) == [f"{number}-{one}" for number in range(40) for one in range(100)]
 
 
 def test_a_retained_payload_is_taken_once_however_often_the_agent_comes(
