@@ -201,7 +201,7 @@ def device_table(
     name: str, key: Literal["port", "host"], address: str, claims: Sequence[Claim]
 ) -> str:
     """The section of a device, ready to paste, with why and how sure above it."""
-    best, others = claims[0], [claim.profile for claim in claims[1:]]
+    best, others = claims[0], rivals(claims)
     lines = [f"# {best.sure}: {_one_line(best.why)}"]
     if others:
         lines.append(f"# these profiles fit as well: {', '.join(others)}")
@@ -211,6 +211,11 @@ def device_table(
         f"{key} = {toml_text(address)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def rivals(claims: Sequence[Claim]) -> tuple[str, ...]:
+    """The profiles that fit as well as the first."""
+    return tuple(claim.profile for claim in claims[1:] if claim.sure == claims[0].sure)
 
 
 def broker_table(service: FoundService, address: str) -> str:

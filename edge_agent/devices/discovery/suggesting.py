@@ -14,6 +14,7 @@ from edge_agent.devices.discovery.proposal import (
     Suggestion,
     broker_table,
     device_table,
+    rivals,
     service_claims,
 )
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
@@ -57,7 +58,7 @@ def suggest_port(
         f"{best.why}{'; ' + remark if remark else ''}",
         name,
         best.profile,
-        tuple(claim.profile for claim in claims[1:]),
+        rivals(claims),
         device_table(name, "port", port.stable, claims),
     )
 
@@ -75,7 +76,11 @@ def suggest_services(
         if service.service not in BROKERS:
             hosts.setdefault(_address(service), []).append(service)
     found = [_printer(host, of_host, profiles, site, names) for host, of_host in hosts.items()]
-    return found + [_broker(service, site) for service in brokers]
+    for service in brokers:  # a configuration has one
+        found.append(
+            _broker(service, site, any(one.kind == "broker" and one.toml for one in found))
+        )
+    return found
 
 
 def _printer(
@@ -106,7 +111,7 @@ def _printer(
         best.why,
         name,
         best.profile,
-        tuple(claim.profile for claim in claims[1:]),
+        rivals(claims),
         device_table(name, "host", address, claims),
     )
 
@@ -119,7 +124,7 @@ def _with_port(host: str, services: Sequence[FoundService], profile: Profile) ->
     return host
 
 
-def _broker(service: FoundService, site: Site) -> Suggestion:
+def _broker(service: FoundService, site: Site, another: bool) -> Suggestion:
     address = _address(service)
     where = f"{address}:{service.port}"
     told = dict(service.properties)
@@ -129,6 +134,9 @@ def _broker(service: FoundService, site: Site) -> Suggestion:
             return Suggestion("broker", where, says, "configured", "it is the [mqtt] broker")
         why = f"the configuration has another broker, {site.broker[0]}:{site.broker[1]}"
         return Suggestion("broker", where, says, "unknown", why)
+    if another:
+        why = f"it announces {service.service}; a configuration has one broker: choose"
+        return Suggestion("broker", where, says, "possible", why)
     why = f"it announces {service.service}; anyone can, so ask who runs it"
     toml = broker_table(service, address)
     return Suggestion("broker", where, says, "possible", why, "mqtt", toml=toml)

@@ -56,12 +56,13 @@ def test_a_port_that_no_profile_knows_is_claimed_by_none() -> None:
 
 
 def test_the_surest_claim_comes_first_and_the_others_are_named() -> None:
-    profiles = {"a": scale('named = ["acme"]'), "b": scale('usb = ["0c2e:0b61"]')}
+    by_usb = 'usb = ["0c2e:0b61"]'
+    profiles = {"a": scale('named = ["acme"]'), "b": scale(by_usb), "c": scale(by_usb)}
     claims = port_claims(SCANNER, profiles)
-    assert [claim.profile for claim in claims] == ["b", "a"]
+    assert [claim.profile for claim in claims] == ["b", "c", "a"]
     found = suggest_port(SCANNER, claims, Names(), None, "")
-    assert found.also == ("a",)
-    assert "# these profiles fit as well: a" in found.toml
+    assert found.also == ("c",)  # what fits less well would only confuse
+    assert "# these profiles fit as well: c\n" in found.toml
 
 
 def test_a_printer_is_likely_by_its_service_and_name_and_possible_by_its_service_alone() -> None:
@@ -122,6 +123,15 @@ def test_a_broker_is_never_more_than_possible_and_says_that_anyone_can_announce_
     assert "tls" in data["mqtt"]
     (other,) = suggest_services([BROKER], {}, Site((), ("192.0.2.4", 8883)), Names())
     assert other.toml == ""
+
+
+def test_of_two_brokers_one_is_proposed_so_that_the_whole_is_still_toml() -> None:
+    other = FoundService("_mqtt._tcp", "edge", "b.local", ("192.0.2.3",), 1883)
+    known = {"zpl": printer('mdns = ["_pdl-datastream._tcp"]')}
+    found = suggest_services([ZEBRA, BROKER, other, BROKER], known, Site(), Names())
+    data = tomllib.loads("\n".join(one.toml for one in found))
+    assert data["mqtt"]["port"] == 8883
+    assert [bool(one.toml) for one in found] == [True, True, False, False]
 
 
 @given(st.lists(st.text(max_size=80), max_size=8), st.lists(st.text(max_size=20), max_size=3))
