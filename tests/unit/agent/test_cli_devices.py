@@ -140,6 +140,18 @@ def test_discovery_prints_sections_alone_when_asked_and_ends_well_with_none(
     assert run("devices", "discover", "--profile", "nonsense", "-c", config).status == 2
 
 
+def test_announcing_a_broker_needs_one_and_addresses_of_this_host(run: Run, config: Path) -> None:
+    base = config.read_text()
+    config.write_text(f"{base}[discovery]\nadvertise = true\n")
+    done = run("config", "check", "-c", config)
+    assert done.status == 2
+    assert "advertise needs [mqtt]" in done.err
+    config.write_text(f'{base}[mqtt]\n[discovery]\nadvertise = true\ninterfaces = ["eth0"]\n')
+    assert "'eth0' is no IPv4 address" in run("config", "check", "-c", config).err
+    config.write_text(f"{base}[mqtt]\n[discovery]\nadvertise = true\n")
+    assert run("config", "check", "-c", config).status == 0
+
+
 def test_a_frame_is_decoded_to_one_json_object(run: Run) -> None:
     frame = b"S S      7.250 kg\r\n".hex()
     found = run("decode", "--protocol", "mt-sics", "--hex", frame).json
