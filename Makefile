@@ -8,10 +8,11 @@ PARALLEL ?= -n 2 --dist loadfile
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
+FUZZ_ARGS ?=
 # Frames with their meanings that the project did not write and does not keep.
 VECTORS ?= ../shared/vectors
 
-.PHONY: help demo test unit chaos vectors bench check reference lock clean
+.PHONY: help demo test unit chaos vectors fuzz bench check reference lock clean
 
 help: ## this table
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ chaos: $(VENV)/.ready ## kill -9 at every await and named place (CHAOS_ARGS="--a
 
 vectors: $(VENV)/.ready ## foreign frames through the decoders (VECTORS=folder with scales.json and the like)
 	$(BIN)/python -m edge_sandbox.vectors $(VECTORS) tests/vectors
+
+fuzz: $(VENV)/.ready ## bytes nobody meant, through every decoder (FUZZ_ARGS="--inputs 1000000 --seed 7"; at night)
+	$(BIN)/python -m edge_sandbox.fuzz $(FUZZ_ARGS)
 
 bench: $(VENV)/.ready ## what it costs, as ratios taken in one run (BENCH_ARGS="--quick --only intake")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
