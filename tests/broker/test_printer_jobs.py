@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.devices.printers.jobs import JobWatch, PrintJob
 from edge_agent.devices.printers.link import PrinterLink
-from edge_agent.devices.printers.printing import PrintResult
+from edge_agent.devices.printers.printing import Printing, PrintResult
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.settings import DeviceSettings
@@ -309,3 +309,13 @@ def test_a_variant_that_does_not_compare_the_counter_is_caught(
     monkeypatch.setattr(JobWatch, "rise", property(lambda _self: None))
     with pytest.raises(AssertionError):
         test_a_job_cancelled_at_the_printer_is_not_printed_though_it_is_idle(zebra, linked, until)
+
+
+def test_a_variant_that_sends_a_job_again_is_caught(
+    monkeypatch: pytest.MonkeyPatch, linked: Linked, outbox: Any, until: Any
+) -> None:
+    monkeypatch.setattr(Printing, "_bytes", lambda _self, job: job.bytes * 2)
+    with pytest.raises(AssertionError):
+        test_a_head_opened_in_the_middle_leaves_it_in_doubt_and_nothing_is_sent_again(
+            "zpl", linked, outbox, until
+        )
