@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -110,3 +112,11 @@ def test_a_network_that_cannot_be_listened_to_says_what_to_do() -> None:
     with pytest.raises(Retryable, match="advertise = false"):
         advert.start()
     advert.stop()
+
+
+def test_an_agent_that_announces_nothing_does_not_load_what_could() -> None:
+    script = "import sys, edge_agent.app; print('zeroconf' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
