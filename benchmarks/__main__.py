@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import append, apply, decode, intake, latency, memory, uplink
+from benchmarks import append, apply, decode, idle_devices, intake, latency, memory, uplink
 from benchmarks.figures import (
     HEADINGS,
     Figure,
@@ -48,6 +48,7 @@ BENCHMARKS: dict[str, Run] = {
     "apply": apply.run,
     "latency": latency.run,
     "decode": decode.run,
+    "idle-devices": idle_devices.run,
 }
 
 

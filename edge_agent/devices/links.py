@@ -113,11 +113,13 @@ class Tally:
                 self._since = self._clock()
             self._health, self._detail = health, detail
 
-    def seen(self, showing: str | None = None) -> None:
+    def seen(self, showing: str | None = None, *, counted: str = "") -> None:
         """The device said something sensible just now, and shows ``showing`` if it tells."""
         now = self._clock()
         with self._lock:
             self._last_seen = now
+            if counted:
+                self._counters[counted] += 1
             if showing is not None:
                 self._showing = showing
 

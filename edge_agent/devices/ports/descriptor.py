@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import time
@@ -46,18 +45,16 @@ class DescriptorLine:
         """Write all of it. What the device does not take in ``timeout`` is ``PortStuck``."""
         deadline = time.monotonic() + timeout
         rest = memoryview(data)
-        while rest:
-            with contextlib.suppress(BlockingIOError):
-                try:
-                    rest = rest[os.write(self._fd, rest) :]
-                except BlockingIOError:
-                    raise
-                except OSError:
-                    raise hung_up(self._address) from None
+        while True:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                raise hung_up(self._address) from None
             if not rest:
                 return
-            wait = max(0, round((deadline - time.monotonic()) * 1000))
-            ready = dict(self._outward.poll(wait))
+            ready = dict(self._outward.poll(max(0, round((deadline - time.monotonic()) * 1000))))
             if self._wake in ready:
                 raise PortClosed("The link stops.")
             if not ready:

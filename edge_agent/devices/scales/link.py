@@ -66,6 +66,8 @@ class ScaleLink:
         self._request = self._codec.request()
         self._asked = None if self._request is None else self._request.decode("latin-1").strip()
         self._framer = self._codec.framer()
+        self._same = b"", self._codec.decode(b"", self._asked)
+        """The last frame and what it says."""
         self._port = SerialPort(device, tap)
         self._thread = PortThread(
             f"scale-{device.name}",
@@ -153,7 +155,9 @@ class ScaleLink:
 
     def _take(self, frame: bytes) -> bool:
         """What one frame says; whether storing it took so long that what follows is old."""
-        reading = self._codec.decode(frame, self._asked)
+        if frame != self._same[0]:  # most of the time nothing happens on a scale
+            self._same = frame, self._codec.decode(frame, self._asked)
+        reading = self._same[1]
         self._watch(reading)
         begin = time.monotonic()
         self._watching.take(reading)

@@ -39,29 +39,36 @@ class Watching:
         self._clock = clock
         self._weights = StableWeights(settings.min_change, settings.settle)
         self._garbage = 0
+        self._steady: ScaleReading | None = None
+        """The stable weight that lies there, is told, and is no news when it comes again."""
         self._quiet = True
         """If a fault is told, it is silence or a port that failed: any answer ends it."""
 
     def forget(self) -> None:
         """The scale was away: the same weight is news again."""
         self._weights.forget()
+        self._steady = None
         self._garbage = 0
         self._quiet = True
 
     def silent(self, detail: str) -> None:
         self._standing.tell("fault", detail)
         self._tally.blank()
+        self._steady = None
         self._quiet = True
 
     def take(self, reading: ScaleReading) -> None:
         """One reading. Returns when what it means is stored, or the link stops."""
+        if reading is self._steady:
+            self._tally.seen(counted="stable")
+            return
+        self._steady = None
         news = self._weights.is_news(reading)
         if reading.status == "error" and reading.detail.startswith(_GARBAGE):
             self._noise(reading)
             return
         self._garbage = 0
-        self._tally.count("stable" if reading.stable else reading.status)
-        self._tally.seen(shown(reading))
+        self._tally.seen(shown(reading), counted="stable" if reading.stable else reading.status)
         if reading.status in {"overload", "underload"}:
             self._fault(f"The scale reports {reading.status}.")
         elif reading.status == "error":
@@ -77,6 +84,8 @@ class Watching:
             self._well()
             if news:
                 self._store(reading)
+            if reading.stable:
+                self._steady = reading
 
     def _noise(self, reading: ScaleReading) -> None:
         self._tally.count("not_understood")
