@@ -32,8 +32,8 @@ PROGRAMS = {
         "encodings.idna",
         "httpcore",
         "edge_agent.app",
-        "edge_agent.cli",
         "edge_agent.cli_app",
+        "edge_agent.cli",
     ),
     "cloud-relay": (
         "encodings.ascii",
