@@ -16,7 +16,7 @@ from edge_agent.devices.printers.zebra_alert import AlertLines
 
 #: Most connections at a time; a printer needs one.
 _MOST = 4
-_TICK_S = 0.25
+_TICK_S = 0.5
 
 
 class AlertsPort:

@@ -39,6 +39,7 @@ def decode_printer(protocol: str, frame: bytes, command: str | None = None) -> d
         return {
             "status": "error",
             "reason": "bad_answer",
+            "incomplete": b"\x02" in frame and b"\x03" not in frame,
             "detail": str(error),
             "conditions": ["bad_answer"],
             "value": None,

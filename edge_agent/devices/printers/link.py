@@ -11,19 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from uuid import UUID
-
-from pydantic import ValidationError
 
 from edge_agent.devices.holding import Holding, reading_of
 from edge_agent.devices.links import AppendBlocking, Clock, Health, LinkState, Tally, spectator
 from edge_agent.devices.live import Tap
 from edge_agent.devices.printers.alerts_port import AlertsPort
 from edge_agent.devices.printers.asking import Conversation
-from edge_agent.devices.printers.jobs import Expected, PrintJob, expected
+from edge_agent.devices.printers.jobs import PrintJob
 from edge_agent.devices.printers.languages import Poll, poll, sieve
 from edge_agent.devices.printers.line import PrinterLine, open_line
+from edge_agent.devices.printers.orders import Order, Orders
 from edge_agent.devices.printers.printing import Heard, Printing, PrintResult
 from edge_agent.devices.printers.profile import PrinterProfile
 from edge_agent.devices.printers.state import (
@@ -35,8 +32,6 @@ from edge_agent.devices.printers.state import (
 )
 from edge_agent.devices.printers.zebra_alert import CONDITIONS, alert
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
-from edge_contract.errors import NeedsOperator, Rejected
-from edge_contract.kinds import LabelPrinted
 
 _log = logging.getLogger(__name__)
 
@@ -54,19 +49,10 @@ _REMEDY = {
     "bad_answer": "The printer answers something else than its language has: check its language.",
     "unreachable": "The printer cannot be reached: check its power and network.",
 }
+#: How long a held line is listened to at a time.
+_LISTEN_S = 0.25
 #: Polls of a printer that answers ``~HS`` and not ``~HQES`` before it is no longer asked.
 _MUTE_POLLS = 2
-
-
-@dataclass
-class _Order:
-    """A job on its way from whoever asks to the thread of the link."""
-
-    job: PrintJob
-    what: Expected
-    done: threading.Event = field(default_factory=threading.Event)
-    result: PrintResult | None = None
-    event: UUID | None = None
 
 
 class PrinterLink:
@@ -102,8 +88,7 @@ class PrinterLink:
         self._pushes = self._settings.alerts_port is not None
         self._mute = 0
         self._held: Conversation | None = None
-        self._order: _Order | None = None
-        self._one_job = threading.Lock()
+        self._orders = Orders(device.name, self._settings)
         self._alerts = self._alerts_port(device)
         self._thread = threading.Thread(target=self._run, name=f"printer-{self.name}", daemon=True)
 
@@ -130,44 +115,7 @@ class PrinterLink:
         Raises ``Rejected`` when the job makes no sense, ``NeedsOperator`` when the printer is taken
         by another job. Never sends anything twice.
         """
-        order = _Order(job, self._checked(job))
-        if not self._one_job.acquire(timeout=self._settings.job_timeout_s):
-            raise NeedsOperator(
-                "printer-busy",
-                f"{self.name} is printing another job, and one is on its way at a time.",
-                "Print again when it is done.",
-            )
-        try:
-            self._order = order
-            self._wake.set()
-            while not order.done.wait(0.5):
-                if not (self._thread.is_alive() or order.done.is_set()):
-                    return PrintResult("failed", order.what.labels, None, "The agent stopped.")
-        finally:
-            self._one_job.release()
-        assert order.result is not None
-        return order.result
-
-    def _checked(self, job: PrintJob) -> Expected:
-        try:
-            what = expected(job, self._settings.language)
-            LabelPrinted.model_validate(self._label(job, what, 0))
-        except ValidationError as error:
-            wrong = error.errors()[0]
-            where = ".".join(str(part) for part in wrong["loc"])
-            raise Rejected("bad-job", f"{where}: {wrong['msg']}.") from None
-        except ValueError as error:
-            raise Rejected("bad-job", f"This is no job for {self.name}: {error}.") from None
-        return what
-
-    def _label(self, job: PrintJob, what: Expected, proof: int) -> dict[str, object]:
-        named = {"document": job.document, "package": job.package}
-        return {
-            **{name: value for name, value in named.items() if value is not None},
-            "printer": self.name,
-            "copies": what.labels,
-            "proof": proof,
-        }
+        return self._orders.give(job, self._wake.set, self._thread.is_alive)
 
     # The thread
 
@@ -175,7 +123,7 @@ class PrinterLink:
         while not self._stopping.is_set():
             try:
                 self._wake.clear()
-                order, self._order = self._order, None
+                order = self._orders.take()
                 if order is not None:
                     self._work(order)
                 else:
@@ -189,15 +137,19 @@ class PrinterLink:
 
     def _rest(self) -> None:
         """Until the next poll: on a held line the printer may speak meanwhile."""
-        if self._order is not None:
+        if self._orders.waiting:
             return
+        pause = self._settings.poll_interval_s
         if self._held is None:
-            self._wake.wait(self._settings.poll_interval_s)
+            serial = self._device.profile.serial
+            if self._device.transport == "serial" and serial is not None:
+                pause = min(pause, serial.reopen_max_s)  # it was unplugged, and comes back
+            self._wake.wait(pause)
             return
-        deadline = self._monotonic() + self._settings.poll_interval_s
+        deadline = self._monotonic() + pause
         try:
             while self._monotonic() < deadline and not self._wake.is_set():
-                self._held.listen(min(0.1, self._settings.poll_interval_s))
+                self._held.listen(min(_LISTEN_S, pause))
         except OSError:
             self._drop()
 
@@ -211,7 +163,7 @@ class PrinterLink:
             if not self._holds:
                 self._drop()
 
-    def _work(self, order: _Order) -> None:
+    def _work(self, order: Order) -> None:
         """Print, and put on record what became of it before it is answered."""
         printing = Printing(
             self, self._settings, self._heard, self._stopping,
@@ -230,13 +182,12 @@ class PrinterLink:
         try:
             self._tally.count(f"jobs_{result.outcome}")
             if result.proof is not None:
-                data = self._label(order.job, order.what, result.proof)
+                data = self._orders.label(order.job, order.what, result.proof)
                 self._holding.store(reading_of(self.name, "label.printed", self._clock(), data))
             if result.outcome != "printed":
                 _log.warning("A job on %s is %s: %s", self.name, result.outcome, result.detail)
         finally:
-            order.result = result
-            order.done.set()
+            order.end(result)
             if not self._holds:
                 self._drop()
 
