@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +17,7 @@ from edge_contract.errors import Rejected
 
 if TYPE_CHECKING:
     from edge_agent.devices.profiles.schema import Profile
-    from edge_agent.devices.simulate.console import Console
+    from edge_agent.devices.simulate.console import Console, Signals
     from edge_agent.devices.simulate.lines import Line
 
 simulate_app = typer.Typer(
@@ -72,8 +73,8 @@ def simulate_scale(
 
     profile = _profile(protocol, "scale", config)
     assert profile.scale is not None
-    line = _line(profile, pty, listen)
-    with ExitStack() as stack:
+    with _stage() as (stack, signals):
+        line = _line(profile, pty, listen)
         stack.callback(line.close)
         try:
             scale = SimulatedScale(unit, profile=profile.scale, line=line, interval_s=interval)
@@ -84,7 +85,7 @@ def simulate_scale(
         with _bound():
             stack.enter_context(scale)
         _introduce("scale", name or "scale-1", protocol, profile, line, overrides)
-        _serve(Console(scale_hands(scale), _tell), script)
+        _serve(Console(scale_hands(scale), _tell), script, signals)
 
 
 @simulate_app.command("scanner")
@@ -122,15 +123,54 @@ def simulate_scanner(
             profile, profile_name, mqtt, topic, name or "gate-1", username, password_file, script
         )
         return
-    line = _line(profile, pty, listen)
-    with ExitStack() as stack:
+    with _stage() as (stack, signals):
+        line = _line(profile, pty, listen)
         stack.callback(line.close)
         scanner = SimulatedScanner(profile.scanner, line)
         with _bound():
             stack.enter_context(scanner)
         _introduce("scanner", name or "scanner-1", profile_name, profile, line, {})
         hands = scanner_hands(scanner)
-        _serve(Console(hands, _tell, lambda text: hands["scan"].act(text)), script)
+        _serve(Console(hands, _tell, lambda text: hands["scan"].act(text)), script, signals)
+
+
+@simulate_app.command("printer")
+def simulate_printer(
+    language: Annotated[
+        Literal["zpl", "escpos", "tspl"], typer.Option("--language", "-l", help="What it speaks.")
+    ] = "zpl",
+    listen: Annotated[str, typer.Option(help="Its TCP port.")] = "127.0.0.1:9100",
+    pty: Annotated[
+        Path | None, typer.Option(help="A link to a pseudo-terminal instead of a TCP port.")
+    ] = None,
+    script: Script = None,
+    name: Name = None,
+    config: ConfigPath = DEFAULT_PATH,
+) -> None:
+    """A label printer that prints nothing and counts everything.
+
+    Examples: edge-agent simulate printer --language tspl --listen :9101 · edge-agent simulate
+    printer --pty /tmp/label-1
+    """
+    from edge_agent.devices.escapes import escaped
+    from edge_agent.devices.simulate.console import Console
+    from edge_agent.devices.simulate.hands import printer_hands
+    from edge_agent.devices.simulate.printer_line import PrinterOnLine
+    from edge_agent.devices.simulate.printer_machine import PrinterMachine
+
+    profile_name = "zebra-zpl" if language == "zpl" else language
+    profile = _profile(profile_name, "printer", config)
+    with _stage() as (stack, signals):
+        line = _line(profile, pty, None if pty else listen)
+        stack.callback(line.close)
+        machine = PrinterMachine(language)
+        printer = PrinterOnLine(
+            machine, line, lambda label: _tell(f"printed: {escaped(label)[:200]}")
+        )
+        with _bound():
+            stack.enter_context(printer)
+        _introduce("printer", name or "label-1", profile_name, profile, line, {})
+        _serve(Console(printer_hands(printer), _tell), script, signals)
 
 
 def _mqtt_scanner(
@@ -159,7 +199,7 @@ def _mqtt_scanner(
     except ValueError as error:
         raise Rejected("misuse", f"{error}.") from None
     password = password_file.read_text().splitlines()[0].strip() if password_file else None
-    with ExitStack() as stack:
+    with _stage() as (stack, signals):
         with _bound():
             publisher = stack.enter_context(
                 MqttPublisher(f"simulated-{name}", host, port, username=username, password=password)
@@ -173,7 +213,7 @@ def _mqtt_scanner(
             publisher.publish(place, read)
 
         console = Console({}, _tell, publish)
-        _serve(console, script)
+        _serve(console, script, signals)
 
 
 def _profile(name: str, wanted: Literal["scale", "scanner", "printer"], config: Path) -> Profile:
@@ -246,7 +286,16 @@ def _introduce(
     _tell("Type commands; help lists them, Ctrl-C ends it.")
 
 
-def _serve(console: Console, script: Path | None) -> None:
+@contextmanager
+def _stage() -> Iterator[tuple[ExitStack, Signals]]:
+    """What is entered here is left in order, whenever a signal comes."""
+    from edge_agent.devices.simulate.console import Signals
+
+    with Signals() as signals, ExitStack() as stack:
+        yield stack, signals
+
+
+def _serve(console: Console, script: Path | None, signals: Signals) -> None:
     from edge_agent.devices.simulate.console import parse_script, run_console
 
     timed = []
@@ -256,7 +305,7 @@ def _serve(console: Console, script: Path | None) -> None:
             timed = parse_script(text)
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise Rejected("misuse", f"--script: {error}.") from None
-    run_console(console, timed, sys.stdin.fileno() if sys.stdin else None, _tell)
+    run_console(console, timed, sys.stdin.fileno() if sys.stdin else None, signals, _tell)
 
 
 def _tell(text: str) -> None:

@@ -107,37 +107,37 @@ class Console:
 
 
 def run_console(
-    console: Console, script: Sequence[Timed], source: int | None, tell: Tell = lambda _: None
+    console: Console,
+    script: Sequence[Timed],
+    source: int | None,
+    signals: Signals,
+    tell: Tell = lambda _: None,
 ) -> None:
-    """Do what ``script`` and the lines on the descriptor ``source`` say, until SIGINT, SIGTERM or
-    ``quit``. The end of ``source`` is no end: a service has no keyboard.
-
-    Belongs to the main thread: it takes over the two signals meanwhile.
-    """
-    with _Signals() as signals:
-        start = time.monotonic()
-        due, heard = list(script), b""
-        while not (console.ended or signals.came):
-            wait = max(0.0, start + due[0].at - time.monotonic()) if due else None
-            inputs = [signals.descriptor, *([] if source is None else [source])]
-            ready, _, _ = select.select(inputs, [], [], wait)
-            if not ready and due:
-                timed = due.pop(0)
-                tell(f"{timed.at:g} s: {timed.line}")
-                console.do(timed.line)
-            if source in ready and source is not None:
-                data = os.read(source, 4096)
-                *lines, heard = (heard + data).split(b"\n")
-                if not data:
-                    source, lines, heard = None, [heard], b""
-                for line in lines:
-                    console.do(line.decode(errors="replace"))
-                    if console.ended:
-                        return
+    """Do what ``script`` and the lines on the descriptor ``source`` say, until a signal comes or
+    ``quit``. The end of ``source`` is no end: a service has no keyboard."""
+    start = time.monotonic()
+    due, heard = list(script), b""
+    while not (console.ended or signals.came):
+        wait = max(0.0, start + due[0].at - time.monotonic()) if due else None
+        inputs = [signals.descriptor, *([] if source is None else [source])]
+        ready, _, _ = select.select(inputs, [], [], wait)
+        if not ready and due:
+            timed = due.pop(0)
+            tell(f"{timed.at:g} s: {timed.line}")
+            console.do(timed.line)
+        if source in ready and source is not None:
+            data = os.read(source, 4096)
+            *lines, heard = (heard + data).split(b"\n")
+            if not data:
+                source, lines, heard = None, [heard], b""
+            for line in lines:
+                console.do(line.decode(errors="replace"))
+                if console.ended:
+                    return
 
 
-class _Signals:
-    """SIGINT and SIGTERM as something that ``select`` can wait for."""
+class Signals:
+    """SIGINT and SIGTERM as something that ``select`` can wait for. Belongs to the main thread."""
 
     def __init__(self) -> None:
         self.came = False
@@ -149,7 +149,7 @@ class _Signals:
     def descriptor(self) -> int:
         return self._receive.fileno()
 
-    def __enter__(self) -> _Signals:
+    def __enter__(self) -> Signals:
         self._wakeup = signal.set_wakeup_fd(self._send.fileno(), warn_on_full_buffer=False)
         self._before = {
             number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)

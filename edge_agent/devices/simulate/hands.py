@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from edge_agent.devices.escapes import unescaped
 from edge_agent.devices.scales.encoding import Fault
 from edge_agent.devices.simulate.console import Command
+from edge_agent.devices.simulate.printer_line import PrinterOnLine
 from edge_agent.devices.simulate.scale import SimulatedScale
 from edge_agent.devices.simulate.scanner import SimulatedScanner
 from edge_agent.devices.simulate.wire import Wire
@@ -68,6 +69,39 @@ def wire_hands(wire: Wire) -> dict[str, Command]:
     }
 
 
+def printer_hands(printer: PrinterOnLine) -> dict[str, Command]:
+    """Faults and counters of the printer, and faults of its line."""
+    machine = printer.machine
+
+    def busy(text: str) -> None:
+        machine.seconds_per_label = 0.0 if text == "off" else float(_whole(text))
+
+    def odometer(text: str) -> None:
+        machine.odometer = _whole(text, 10**9)
+
+    def alerts(text: str) -> None:
+        host, _, port = text.rpartition(":")
+        printer.alerts_to = None if text == "off" else (host or "127.0.0.1", _whole(port, 65535))
+
+    return {
+        "media-out": Command(
+            _flag(machine, "media_out"), "no labels; 'media-out off' ends it", _OFF
+        ),
+        "head-open": Command(_flag(machine, "head_open"), "the print head is open", _OFF),
+        "ribbon-out": Command(_flag(machine, "ribbon_out"), "no ribbon", _OFF),
+        "paused": Command(_flag(machine, "paused"), "the pause button", _OFF),
+        "talks": Command(
+            lambda text: setattr(machine, "quiet_faults", text == "off"),
+            "answer with media out or head open, too; many models do not",
+            _OFF,
+        ),
+        "busy": Command(busy, "so many seconds for each label", "SECONDS or off"),
+        "odometer": Command(odometer, "labels it has printed in its life", "COUNT"),
+        "alerts": Command(alerts, "push alerts there", "HOST:PORT or off"),
+        **wire_hands(printer.wire),
+    }
+
+
 def scanner_hands(scanner: SimulatedScanner) -> dict[str, Command]:
     """Reads, and faults of the line; what is no command is a barcode."""
     return {
@@ -86,18 +120,18 @@ def barcode_of(typed: str) -> str:
     return unescaped(typed.replace("{GS}", "\x1d")).decode()
 
 
-def _flag(wire: Wire, name: str) -> Callable[[str], object]:
+def _flag(owner: object, name: str) -> Callable[[str], object]:
     def act(text: str) -> None:
         if text not in {"", "on", "off"}:
-            raise ValueError(f"write {name}, or {name} off")
-        setattr(wire, name, text != "off")
+            raise ValueError("it takes 'off', or nothing")
+        setattr(owner, name, text != "off")
 
     return act
 
 
-def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) > 60_000:
-        raise ValueError(f"{text!r} is no whole number up to 60000")
+def _whole(text: str, most: int = 60_000) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > most:
+        raise ValueError(f"{text!r} is no whole number up to {most}")
     return int(text)
 
 

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_agent.devices.simulate.console import Command, Console, Timed, parse_script, run_console
+from edge_agent.devices.simulate.console import (
+    Command,
+    Console,
+    Signals,
+    Timed,
+    parse_script,
+    run_console,
+)
 
 
 @pytest.fixture
@@ -67,7 +74,9 @@ def test_keyboard_and_script_are_followed_until_quit(keyboard: tuple[int, int]) 
     done: list[str] = []
     os.write(keyboard[1], b"put 1\npu")
     os.write(keyboard[1], b"t 2\n")
-    run_console(console(done), [Timed(0.05, "put 3"), Timed(0.1, "quit")], keyboard[0])
+    with Signals() as signals:
+        script = [Timed(0.05, "put 3"), Timed(0.1, "quit")]
+        run_console(console(done), script, keyboard[0], signals)
     assert done == ["1", "2", "3"]
 
 
@@ -75,7 +84,9 @@ def test_the_end_of_the_keyboard_is_not_the_end(keyboard: tuple[int, int]) -> No
     done: list[str] = []
     os.write(keyboard[1], b"put 1\nput 2")
     os.close(keyboard[1])
-    run_console(console(done), [Timed(0.1, "put 3"), Timed(0.1, "quit")], keyboard[0])
+    with Signals() as signals:
+        script = [Timed(0.1, "put 3"), Timed(0.1, "quit")]
+        run_console(console(done), script, keyboard[0], signals)
     assert done == ["1", "2", "3"]
 
 
@@ -84,6 +95,7 @@ def test_a_signal_ends_it_and_the_handlers_are_as_before(number: signal.Signals)
     before = signal.getsignal(number)
     timer = threading.Timer(0.05, lambda: os.kill(os.getpid(), number))
     timer.start()
-    run_console(console([]), [], None)
+    with Signals() as signals:
+        run_console(console([]), [], None, signals)
     timer.join()
     assert signal.getsignal(number) is before
