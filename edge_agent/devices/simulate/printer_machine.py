@@ -100,12 +100,14 @@ class PrinterMachine:
         """Print what is due; answers that were waiting for their turn."""
         answers: list[bytes] = []
         self._push_changes()
-        while self._buffer and self._able and now >= self._next:
+        while self._buffer and self._able:
             one = self._buffer[0]
             if one.question:
                 self._buffer.pop(0)
                 answers.append(b"\x00")
                 continue
+            if now < self._next:
+                break
             one.left -= 1
             self.odometer += 1
             self._next = now + self.seconds_per_label
