@@ -10,6 +10,8 @@ from edge_agent.devices.presence import state_reading
 
 Status = Literal["online", "offline", "fault"]
 
+#: Characters of a detail that go on record.
+_LONGEST = 500
 _HEALTH: dict[Status, Health] = {"online": "up", "offline": "down", "fault": "fault"}
 
 
@@ -35,6 +37,7 @@ class Standing:
     def tell(self, status: Status, detail: str = "", shown: str | None = None) -> None:
         """Show it, with the details of the moment (``shown``) where they differ from what goes on
         record. A new fault is news; that a port which is gone fails in another way is not."""
+        detail = _sentence(detail)
         self._show(status, detail, shown)
         news = (status, detail if status == "fault" else "")
         if news != self._told:
@@ -47,3 +50,11 @@ class Standing:
         self._tally.set(_HEALTH[status], detail if shown is None else shown)
         if status == "offline":
             self._tally.blank()
+
+
+def _sentence(said: str) -> str:
+    """As the contract takes it, whatever a device put into it."""
+    printable = "".join(
+        sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in said
+    )
+    return printable[:_LONGEST]

@@ -86,7 +86,7 @@ class ScannerLink:
         self._holding = Holding(append, self._tally, self._stopping)
         self._standing = Standing(device.name, self._tally, self._holding, clock)
         self._duplicates = Duplicates(self._profile.duplicate_window_s)
-        self._newest = datetime.min
+        self._newest: datetime | None = None
         self._port = SerialPort(device, tap)
         self._thread = PortThread(
             f"scanner-{device.name}",
@@ -179,7 +179,7 @@ class ScannerLink:
     def _moment(self) -> datetime:
         """Now; no two reads have one moment, because two scans of one label are two reads."""
         now = self._clock()
-        if self._newest.tzinfo is not None:
+        if self._newest is not None:
             now = max(now, self._newest + _TICK)
         self._newest = now
         return now
