@@ -12,7 +12,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge_contract.kinds import ADDED_BY_AGENT, KINDS, RAW_KINDS, document_of
+from edge_contract.kind_names import RAW_KINDS
+from edge_contract.kind_names import Kind as Kind
+from edge_contract.kinds import ADDED_BY_AGENT, KINDS, document_of
 from edge_contract.scalars import Instant, NulFree, instant_text
 
 #: Bytes of one event as a device may publish it. A larger payload is quarantined (its head kept).
@@ -26,21 +28,6 @@ _SOURCE = re.compile(
     r"/sites/(?P<site>[a-z0-9][a-z0-9._-]{0,62})/devices/(?P<device>[a-z0-9][a-z0-9._-]{0,62})"
 )
 _TYPE = re.compile(r"warehouse\.(?P<kind>[a-z]+\.[a-z]+)\.v1")
-
-Kind = Literal[
-    "transfer.line",
-    "transfer.done",
-    "event.reversed",
-    "stock.moved",
-    "count.recorded",
-    "scrap.recorded",
-    "package.packed",
-    "label.printed",
-    "scan.read",
-    "weight.measured",
-    "printer.state",
-    "device.state",
-]
 
 
 class DeviceEvent(BaseModel):

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_contract.gs1 import Gs1
+from edge_contract.kind_names import RAW_KINDS as RAW_KINDS
 from edge_contract.scalars import (
     CountedQuantity,
     Instant,
@@ -249,8 +250,6 @@ KINDS: dict[str, type[BaseModel]] = {
     "device.state": DeviceState,
 }
 
-#: Raw readings: kept for trace, no effect in Odoo, and given an id when they have none.
-RAW_KINDS = frozenset({"scan.read", "weight.measured", "printer.state", "device.state"})
 #: Kinds that change something in Odoo. They must carry an id made by whoever created them.
 EFFECT_KINDS = frozenset(KINDS) - RAW_KINDS
 

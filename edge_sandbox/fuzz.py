@@ -27,12 +27,13 @@ from typing import Any, get_args
 
 from edge_agent.devices.decoding import PROTOCOLS
 from edge_agent.devices.gs1 import read_gs1
+from edge_agent.devices.gs1_decoding import decode_gs1
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.scales.codec import scale_codec
 from edge_agent.devices.scales.decoding import decode_scale
 from edge_agent.devices.scales.encoding import Fault, encode
 from edge_agent.devices.scales.profile import ScaleProfile
-from edge_agent.devices.scanners.decoding import decode_gs1, decode_scanner
+from edge_agent.devices.scanners.decoding import decode_scanner
 from edge_agent.devices.scanners.profile import ScannerProfile
 
 Object = dict[str, Any]

@@ -14,9 +14,6 @@ from functools import lru_cache
 from itertools import combinations
 from urllib.parse import unquote_plus
 
-from biip import ParseError
-from biip.gs1_application_identifiers import GS1ApplicationIdentifier
-
 from edge_agent.devices.gs1_checks import check_digit_fits, fault_in
 
 GROUP_SEPARATOR = "\x1d"
@@ -101,6 +98,10 @@ class _Identifier:
 @lru_cache(maxsize=4096)
 def _identifier(head: str) -> _Identifier | None:
     """The application identifier that ``head`` (four characters at most) begins with."""
+    # Slow to load, and most of what scanners send is no GS1.
+    from biip import ParseError
+    from biip.gs1_application_identifiers import GS1ApplicationIdentifier
+
     try:
         found = GS1ApplicationIdentifier.extract(head)
     except ParseError:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from edge_agent.devices.gs1_decoding import decode_gs1 as decode_gs1
 from edge_agent.devices.scanners.payloads import read_payload
 from edge_agent.devices.scanners.profile import ScannerProfile
 from edge_agent.devices.scanners.reads import (

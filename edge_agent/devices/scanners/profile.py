@@ -12,8 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from edge_agent.devices.profiles.parts import Part, Seconds
 from edge_agent.devices.scanners.pointers import check_source
 from edge_agent.devices.scanners.times import check_time_format, check_time_zone
-from edge_contract.event import Kind
-from edge_contract.kinds import RAW_KINDS
+from edge_contract.kind_names import RAW_KINDS, Kind
 
 
 def _listed(value: object) -> object:

@@ -224,6 +224,10 @@ def test_a_defect_of_a_decoder_is_an_error_for_the_script_and_told_to_people(
             "mt-sics",
             {"typer", "rich", "asyncio", "serial", "zeroconf", "biip", "edge_contract.event"},
         ),
+        (
+            "scanner",
+            {"typer", "rich", "asyncio", "serial", "zeroconf", "biip", "edge_contract.kinds"},
+        ),
         ("gs1", {"typer", "rich", "asyncio", "serial", "zeroconf", "pydantic"}),
         (
             "zpl-hs",

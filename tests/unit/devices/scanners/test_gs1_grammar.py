@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from edge_agent.devices.gs1 import read_gs1
 from edge_agent.devices.gs1_checks import check_digit_fits
+from edge_agent.devices.gs1_decoding import decode_gs1
 from edge_agent.devices.gs1_elements import read_symbol
-from edge_agent.devices.scanners.decoding import decode_gs1
 
 GTIN = "04006381333931"
 SSCC = "340123450000000017"
