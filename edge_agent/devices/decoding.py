@@ -82,10 +82,12 @@ def decode(
     if known is not None and known.scanner is not None:
         from edge_agent.devices.scanners.decoding import decode_scanner
 
-        return decode_scanner(frame, known.scanner)
+        reads = decode_scanner(frame, known.scanner)
+        return {"status": "error" if reads["errors"] else "ok", **reads}
     from edge_agent.devices.gs1_decoding import decode_gs1
 
-    return decode_gs1(frame)
+    symbol = decode_gs1(frame)
+    return {"status": "ok" if symbol["ok"] else "error", **symbol}
 
 
 def _profile(protocol: str, kind: Kind, name: str, config: Path | None) -> Profile:

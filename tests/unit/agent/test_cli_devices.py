@@ -158,6 +158,19 @@ def test_a_frame_is_decoded_to_one_json_object(run: Run) -> None:
     assert (found["value"], found["unit"], found["stable"]) == ("7.250", "kg", True)
 
 
+def test_every_answer_says_whether_it_made_sense(run: Run) -> None:
+    def status(protocol: str, frame: bytes, *more: str) -> str:
+        done = run("decode", "--protocol", protocol, "--hex", frame.hex(), *more)
+        return str(done.json["status"])
+
+    assert status("gs1", b"]C10104006381333931") == "ok"
+    assert status("gs1", b"no GS1") == "error"
+    assert status("scanner", b"PICK-7\r") == "ok"
+    assert status("scanner", b"{", "--profile", "generic-json") == "error"
+    assert status("zpl-sgd", b'"7"', "--command", '! U1 getvar "a.b"') == "ok"
+    assert status("zpl-sgd", b"7") == "error"
+
+
 def test_hex_may_be_written_as_people_paste_it(run: Run) -> None:
     spaced = run("decode", "-p", "mt-sics", "--hex", "0x53 0x20:49-0d,0A").json
     assert spaced == run("decode", "-p", "mt-sics", "--hex", "5320490d0a").json
