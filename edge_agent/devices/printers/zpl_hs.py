@@ -111,10 +111,7 @@ def complete(data: bytes) -> bool:
 
 def host_status(data: bytes) -> HostStatus:
     """The status in ``data``; raises ValueError when it is none, not even a begun one."""
-    lines = [line.decode("latin-1") for line in _FRAMED.findall(data)]
-    if not lines:
-        raise ValueError("no line of a host status")
-    return _status(lines)
+    return _status([line.decode("latin-1") for line in _FRAMED.findall(data)])
 
 
 def quoted_status(text: str) -> HostStatus:
@@ -123,6 +120,8 @@ def quoted_status(text: str) -> HostStatus:
 
 
 def _status(lines: list[str]) -> HostStatus:
+    if not lines:
+        raise ValueError("no line of a host status")
     first = _first(_fields(lines[0], 0))
     second = _second(_fields(lines[1], 1)) if len(lines) > 1 else None
     if len(lines) >= len(_LEAST):

@@ -13,10 +13,49 @@ from edge_agent.devices.printers.decoding import PRINTER_PROTOCOLS, decode_print
 from edge_agent.devices.printers.languages import poll, sieve
 from edge_agent.devices.printers.profile import PrinterProfile
 
-COMMANDS = [None, "", "DLE EOT 1", "DLE EOT 4", "GS r 1", "ASB", "<ESC>!?", "<ESC>!S", "~!T", "~!@"]
+SGD = ['! U1 getvar "device.host_status"', '! U1 getvar "alerts.configured"']
+COMMANDS = [
+    *SGD,
+    None,
+    "",
+    "DLE EOT 1",
+    "DLE EOT 4",
+    "GS r 1",
+    "ASB",
+    "<ESC>!?",
+    "<ESC>!S",
+    "~!T",
+    "~!@",
+]
 
 
-@given(st.sampled_from(PRINTER_PROTOCOLS), st.binary(max_size=200), st.sampled_from(COMMANDS))
+#: What occurs in answers, so that some of what is made up gets past the first look.
+PARTS = [
+    b"\x02",
+    b"\x03",
+    b",",
+    b"0",
+    b"1",
+    b'"',
+    b"?",
+    b"\r\n",
+    b"ERRORS:",
+    b" 1 00000000 0000000F",
+]
+PARTS += [
+    b"030,0,0,0812,000,0,0,0,000,0,0,0",
+    b"000,0,0,0,0,2,4,0,00000000,1,000",
+    b"ALERT: ",
+    b"[]",
+]
+MADE_UP = st.lists(st.sampled_from(PARTS), max_size=12).map(b"".join)
+
+
+@given(
+    st.sampled_from(PRINTER_PROTOCOLS),
+    st.binary(max_size=200) | MADE_UP,
+    st.sampled_from(COMMANDS),
+)
 def test_no_bytes_break_a_decoder(protocol: str, frame: bytes, command: str | None) -> None:
     found = decode_printer(protocol, frame, command)
     assert found["status"] in ("ok", "busy", "paused", "attention", "error", "offline")

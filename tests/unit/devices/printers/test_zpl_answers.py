@@ -179,7 +179,8 @@ def test_variables_mean_what_was_asked() -> None:
     assert variable("x", b"?\r\n")["reason"] == "unknown_variable"
     status = b'"' + b"\r\n".join((FIRST.encode(), SECOND.encode(), b"1234,0")) + b'"'
     assert variable("device.host_status", status)["print_mode"] == "tear_off"
-    assert variable("device.host_status", b'"nonsense"')["status"] == "error"
+    for nonsense in (b'"nonsense"', b'""', b'"\r\n"'):
+        assert variable("device.host_status", nonsense)["status"] == "error"
     alerts = variable(
         "alerts.configured", b'"PAPER OUT,TCP,Y,Y,10.0.0.1,91,N,|HEAD OPEN,UDP,Y,N,,0,N"'
     )
