@@ -20,7 +20,7 @@ from edge_agent.devices.scales.watching import Watching
 from edge_agent.devices.scanners.line_frames import line_frames
 from edge_agent.devices.scanners.profile import Framing, ScannerProfile
 from edge_agent.devices.scanners.reads import MappedEvent, ScannerRead
-from edge_agent.devices.standing import Standing
+from edge_agent.devices.standing import BURST, REFILL_S, Standing
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -31,9 +31,12 @@ class Scene:
 
     def __init__(self, **settings: Any) -> None:
         self.stored: list[Reading] = []
+        self.seconds = 0.0
         self.tally = Tally("s1", "scale", lambda: NOW)
         holding = Holding(self._append, self.tally, threading.Event())
-        self.standing = Standing("s1", self.tally, holding, lambda: NOW)
+        self.standing = Standing(
+            "s1", self.tally, holding, lambda: NOW, monotonic=lambda: self.seconds
+        )
         profile = ScaleProfile(protocol="mt-sics", **settings)
         self.watching = Watching("s1", profile, self.tally, self.standing, holding, lambda: NOW)
 
@@ -116,6 +119,31 @@ def test_a_steady_weight_is_seen_and_counted_each_time() -> None:
     scene.watching.forget()
     scene.watching.take(steady)
     assert len(scene.of("weight.measured")) == 2, "after it was away it is news again"
+
+
+def _loose_contact(scene: Scene) -> list[str]:
+    """Two hours in which it is off and on each second, and then it stays off."""
+    for _ in range(3_600):
+        for status in ("offline", "online"):
+            scene.seconds += 1
+            scene.standing.tell(status)  # type: ignore[arg-type]
+    for _ in range(300):
+        scene.seconds += 1
+        scene.standing.tell("offline", "There is no port.")
+    return [data["status"] for data in scene.of("device.state")]
+
+
+def test_a_loose_contact_does_not_fill_the_outbox_and_what_lasts_is_on_record() -> None:
+    scene = Scene()
+    told = _loose_contact(scene)
+    assert len(told) < BURST + 7_200 / REFILL_S + 5
+    assert told[-1] == "offline"
+    assert scene.tally.state().counters["changes_not_recorded"] > 3_000
+
+
+def test_a_standing_that_records_everything_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Standing, "_has_room", lambda *_: True)
+    assert len(_loose_contact(Scene())) > 7_000
 
 
 def test_a_spectator_that_fails_is_not_asked_again(caplog: pytest.LogCaptureFixture) -> None:
