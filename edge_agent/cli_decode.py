@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -69,6 +70,8 @@ def run_decode(arguments: Sequence[str]) -> None:
 def _decoded(
     protocol: str, frame: bytes, command: str | None, profile: str | None, config: Path | None
 ) -> dict[str, Any]:
+    # Pydantic would look through every installed package for plugins, each time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from edge_agent.devices.decoding import decode
 
     try:
