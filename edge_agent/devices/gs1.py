@@ -11,16 +11,22 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from biip import ParseError
-from biip.gs1_digital_link_uris import GS1DigitalLinkURI
 from biip.gs1_element_strings import GS1ElementString
 from biip.gtin import Gtin
 from pydantic import ValidationError
 
 from edge_agent.devices.gs1_checks import check_digit_fits
-from edge_agent.devices.gs1_elements import COMPOSITE, ELEMENT_SYMBOLS, GROUP_SEPARATOR
+from edge_agent.devices.gs1_elements import (
+    COMPOSITE,
+    ELEMENT_SYMBOLS,
+    GROUP_SEPARATOR,
+    LONGEST,
+    begins_with_element,
+    is_link_key,
+    read_link,
+)
 from edge_contract.gs1 import Gs1
 
 #: AIM symbology identifiers of EAN and UPC symbols: the data is a GTIN.
@@ -52,6 +58,8 @@ def read_gs1(barcode: str, symbology: str | None = None) -> Gs1 | None:
 
     ``symbology``: its AIM identifier, where the barcode does not begin with it.
     """
+    if len(barcode) > LONGEST:
+        return None
     symbol, text = (barcode[:3], barcode[3:]) if barcode.startswith("]") else ("", barcode)
     if not symbol and symbology is not None and symbology.startswith("]"):
         symbol = symbology
@@ -109,16 +117,19 @@ def _upc_a(text: str) -> str:
 
 
 def _digital_link(uri: str) -> Gs1 | None:
-    try:
-        if not urlsplit(uri).netloc:
-            return None
-        link = GS1DigitalLinkURI.parse(uri)
-    except (ParseError, ValueError, IndexError, KeyError):
+    link = read_link(uri[:8].lower() + uri[8:])
+    elements: list[GS1ElementString] = []
+    warnings = [link.error] if link.error else []
+    for ai, value in link.elements:
+        try:
+            elements.append(GS1ElementString.parse(ai + value))
+        except (ParseError, ValueError, IndexError, KeyError, ArithmeticError):
+            warnings.append(f"cannot read ({ai}) {value}")
+    if not elements or not is_link_key(elements[0].ai.ai):
         return None
-    elements = list(link.element_strings)
-    if not elements or any(one.gtin_error or one.sscc_error for one in elements):
+    if any(one.gtin_error or one.sscc_error for one in elements):
         return None  # some other address that has "/01/" in it
-    return _resolve(elements, [])
+    return _resolve(elements, warnings)
 
 
 def _looks_like_elements(text: str) -> bool:
@@ -142,6 +153,8 @@ def _elements(text: str) -> tuple[list[GS1ElementString], list[str]]:
         chunk, _, after = rest.partition(GROUP_SEPARATOR)
         length = _PREDEFINED.get(chunk[:2])
         try:
+            if not begins_with_element(chunk):
+                raise ParseError(chunk[:40])  # biip could take years over it
             if length is None:
                 # extract() would cut a value that is too long and read on in the middle of it
                 element = GS1ElementString.parse(chunk)

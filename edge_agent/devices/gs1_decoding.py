@@ -14,8 +14,10 @@ from edge_agent.devices.gs1_elements import read_symbol
 def decode_gs1(frame: bytes) -> dict[str, Any]:
     """``{"ok", "ais": [[ai, value], …], "error", "warnings"}``.
 
-    ``ok`` is whether the symbol keeps the grammar: check digits, dates and lengths count; which
-    identifiers belong together is a warning. ``ais`` has what could be read up to the error.
+    ``ok`` is whether the symbol keeps the grammar: check digits, dates, codes and lengths count,
+    as in the GS1 syntax engine; which identifiers belong together is a warning. What is wrong with
+    a value that could be read is a warning, too, as it is on an event. ``ais`` has what could be
+    read up to the error.
     """
     text = frame.decode("latin-1")
     symbol = read_symbol(text)
@@ -23,5 +25,5 @@ def decode_gs1(frame: bytes) -> dict[str, Any]:
         "ok": not symbol.error,
         "ais": [list(element) for element in symbol.elements],
         "error": symbol.error or None,
-        "warnings": association_warnings(symbol.elements),
+        "warnings": [*symbol.faults, *association_warnings(symbol.elements)],
     }

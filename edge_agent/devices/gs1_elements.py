@@ -12,21 +12,28 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from edge_agent.devices.gs1_checks import check_digit_fits, fault_in
 
 GROUP_SEPARATOR = "\x1d"
+#: Characters beyond which nothing was a symbol: a QR Code holds 7,089 digits.
+LONGEST = 8_192
 #: Between an EAN or UPC symbol and its composite component, where they are one message.
 COMPOSITE = "|]e0"
 #: AIM symbology identifiers whose data is a GS1 element string (General Specifications 5.1.2).
 ELEMENT_SYMBOLS = frozenset({"]C1", "]e0", "]e1", "]e2", "]d2", "]Q3", "]J1"})
 #: Those of plain two-dimensional symbols, which may carry a Digital Link.
 _LINK_SYMBOLS = frozenset({"]Q0", "]Q1", "]Q2", "]d0", "]d1", "]J0", "]z0"})
+#: Of those the ones that GS1 uses, which may say anything else as well.
+_PLAIN_SYMBOLS = frozenset({"]Q1", "]d1", "]J0"})
 #: EAN, UPC and ITF-14 symbols, and the digits of their data.
 _GTIN_LENGTHS = {"]E0": 13, "]E4": 8, "]I1": 14}
 #: Patterns that ``biip`` 5.2 has too narrow or too wide.
-_CORRECTED = {"7004": r"\d{1,4}", "8008": r"(\d{8})(\d{2}|\d{4})?"}
+_CORRECTED = {"30": r"\d{1,8}", "7004": r"\d{1,4}", "8008": r"(\d{8})(\d{2}|\d{4})?"}
+#: Its other branch for texts with %: it counts six characters as one, and as every one of them is
+#: in the first branch, too, a text that does not fit is tried in more ways than there is time.
+_SECOND_BRANCH = "|%[0-9A-Fa-f][0-9A-Fa-f]%[0-9A-Fa-f][0-9A-Fa-f]"
 #: Keys of a Digital Link and the qualifiers that may follow each, in order (URI syntax 4.9).
 _QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "00": ((),),
@@ -46,11 +53,16 @@ _QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "8017": (("8019",),),
     "8018": (("8019",),),
 }
+#: Identifiers that never stand in the query of a link.
+_NO_ATTRIBUTES = frozenset(
+    {"21", "22", "235", "254", "7040", "7041", "8011", "8014", "8019", "8020", "8200"}
+)
 #: Words for keys, withdrawn from the standard but still on labels.
 _WORDS = {
     "gtin": "01",
     "sscc": "00",
     "gln": "414",
+    "party": "417",
     "giai": "8004",
     "grai": "8003",
     "itip": "8006",
@@ -75,6 +87,7 @@ _WORDS = {
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 _BRACKETED = re.compile(r"(?:\([0-9]{2,4}\)(?:[^(\\]|\\\(|\\(?!\())+)+\Z")
 _PAIR = re.compile(r"\(([0-9]{2,4})\)((?:[^(\\]|\\\(|\\(?!\())+)")
+_DOMAIN = re.compile(r"[A-Za-z0-9\-.:\[\]]+")
 _SCHEME = re.compile(r"(?:https?|HTTPS?)://")
 
 
@@ -85,6 +98,8 @@ class Symbol:
     elements: list[tuple[str, str]] = field(default_factory=list)
     """Application identifier and value, in the order of the symbol."""
     error: str = ""
+    faults: list[str] = field(default_factory=list)
+    """All values that fit their form and are wrong: check digits, dates, codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +122,30 @@ def _identifier(head: str) -> _Identifier | None:
     except ParseError:
         return None
     pattern = _CORRECTED.get(found.ai) or found.pattern.removeprefix(f"^{found.ai}").rstrip("$")
+    pattern = pattern.replace(_SECOND_BRANCH, "")
     return _Identifier(found.ai, re.compile(pattern, re.ASCII), found.separator_required)
 
 
 def read_symbol(text: str) -> Symbol:
     """What a scanner sent: with a symbology identifier, or a bare link or element string."""
+    if len(text) > LONGEST:
+        return Symbol(error=f"no symbol has {len(text)} characters")
     if not text.startswith("]"):
         if _BRACKETED.match(text):
             return read_bracketed(text)
         return read_link(text) if _SCHEME.match(text) else read_elements(text)
     symbol, data = text[:3], text[3:]
     if symbol in ELEMENT_SYMBOLS:
-        return read_elements(data)
+        found = read_elements(data)
+        if data.startswith(GROUP_SEPARATOR) and not found.error:
+            found.error = "a separator stands before the first element"
+        return found
     if symbol in _GTIN_LENGTHS:
         return _read_gtin(data, _GTIN_LENGTHS[symbol])
-    if symbol in _LINK_SYMBOLS:
-        return read_link(data) if _SCHEME.match(data) else Symbol()
+    if symbol in _LINK_SYMBOLS and _SCHEME.match(data):
+        return read_link(data)
+    if symbol in _PLAIN_SYMBOLS:
+        return Symbol()
     return Symbol(error=f"{symbol!r} is no symbology identifier of a GS1 symbol")
 
 
@@ -172,7 +195,7 @@ def read_link(uri: str) -> Symbol:
     address, _, _ = uri[scheme.end() :].partition("#")
     address, _, query = address.partition("?")
     domain, slash, path = address.partition("/")
-    if not domain or not slash:
+    if not _DOMAIN.fullmatch(domain) or not slash:
         return Symbol(error="the web address has no domain or no path")
     found = Symbol()
     pairs = _key_and_qualifiers(path.split("/"), found)
@@ -182,12 +205,17 @@ def read_link(uri: str) -> Symbol:
     sequence = tuple(ai for ai, _ in pairs)
     if not _in_order(sequence):
         found.error = f"({')('.join(sequence)}) is no key with its qualifiers in order"
+    in_path = len(pairs)
     for part in query.split("&"):
         key, equals, value = part.partition("=")
         if equals and re.fullmatch("[0-9]+", key):
             pairs.append((key, unquote_plus(value)))
-    for ai, value in pairs:
+    for number, (ai, value) in enumerate(pairs):
         padded = value.zfill(14) if ai == "01" and len(value) in (8, 12, 13) else value
+        if padded != value and not found.error and number < in_path:
+            found.error = f"(01) {value} has {len(value)} digits: in a path it has 14"
+        if number >= in_path and not found.error:
+            found.error = _out_of_place(ai, sequence, pairs[:number])
         identifier = _identifier(ai)
         if identifier is None or identifier.ai != ai:
             found.error = found.error or f"({ai}) is no application identifier"
@@ -219,10 +247,30 @@ def is_gs1_symbol(symbology: str | None) -> bool:
     return symbology in ELEMENT_SYMBOLS
 
 
+def begins_with_element(text: str) -> bool:
+    """Whether ``text`` begins with an identifier and a value by its pattern; what needs a
+    separator after it must go up to the end."""
+    identifier = _identifier(text[:4])
+    if identifier is None:
+        return False
+    value = text[len(identifier.ai) :]
+    matches = identifier.pattern.fullmatch if identifier.separated else identifier.pattern.match
+    return matches(value) is not None
+
+
+def is_link_key(ai: str) -> bool:
+    """Whether a Digital Link may be about ``ai``."""
+    return ai in _QUALIFIERS
+
+
 def _add(found: Symbol, ai: str, value: str) -> None:
+    said = next((other for one, other in found.elements if one == ai), value)
+    if said != value and not found.error:
+        found.error = f"({ai}) says both {said!r} and {value!r}"
     found.elements.append((ai, value))
-    if not found.error:
-        found.error = fault_in(ai, value) or ""
+    if fault := fault_in(ai, value):
+        found.faults.append(fault)
+        found.error = found.error or fault
 
 
 def _read_gtin(data: str, length: int) -> Symbol:
@@ -235,6 +283,7 @@ def _read_gtin(data: str, length: int) -> Symbol:
     found = read_elements(composite) if bar else Symbol()
     if not check_digit_fits(digits):
         found.error = f"the check digit of {digits} is wrong"
+        found.faults.append(found.error)
     return found
 
 
@@ -249,10 +298,22 @@ def _key_and_qualifiers(levels: list[str], found: Symbol) -> list[tuple[str, str
             return []
         if ai != name:
             found.error = "its keys are written as words, which the standard has withdrawn"
-        pairs.insert(0, (ai, unquote_plus(value)))
+        pairs.insert(0, (ai, unquote(value)))  # + is a space in a query only
         if ai in _QUALIFIERS:
             return pairs
     return []
+
+
+def _out_of_place(ai: str, sequence: tuple[str, ...], before: list[tuple[str, str]]) -> str:
+    """What is wrong with ``ai`` in the query of a link, or nothing (URI syntax 4.10)."""
+    if ai in {one for one, _ in before}:
+        return f"({ai}) stands there twice"
+    if ai in _NO_ATTRIBUTES:
+        return f"({ai}) is no attribute of a link"
+    for at in range(1, len(sequence) + 1):
+        if _in_order((*sequence[:at], ai, *sequence[at:])):
+            return f"({ai}) belongs in the path"
+    return ""
 
 
 @lru_cache(maxsize=256)
