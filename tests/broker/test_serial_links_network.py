@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import queue
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from serial import rfc2217
 
+from edge_agent.devices.ports import network
 from edge_agent.devices.ports.network import keep_alive
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import ConfiguredDevice, configured_devices
@@ -21,6 +23,7 @@ from edge_agent.devices.simulate.lines import TcpLine
 from edge_agent.devices.simulate.scale import SimulatedScale
 from edge_agent.devices.simulate.scanner import SimulatedScanner
 from edge_agent.devices.simulate.serial_server import ForgetfulServer, Rfc2217Server
+from edge_agent.outbox.port import IntakeRefused
 
 #: pyserial's reader of a remote port is made in an old way.
 pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
@@ -134,6 +137,39 @@ def test_every_byte_gets_through_a_remote_port(start: Start, outbox: Any, until:
         until(lambda: _read(outbox) == ["ÿÿaÿ"], "all of it")
 
 
+def _held(start: Start, outbox: Any, until: Any) -> int:
+    """Bytes in memory of a remote port that sends on while the outbox has no room."""
+    server = Rfc2217Server()
+    with SimulatedScanner(line=server) as scanner:
+        link: Any = start(configured("serial-scanner", port=server.url))
+        until(lambda: link.state().health == "up", "open")
+        outbox.refusal = IntakeRefused("The outbox is full.", "Restore the uplink.")
+        scanner.wire.say(b"4006381333931\r")
+        until(lambda: link.state().health == "refused", "refused")
+        scanner.wire.say(b"4006381333931\r" * 10_000)
+        held = link._port._line._port._read_buffer
+        until(lambda: held.qsize() >= network.HELD_BYTES, "it fills")
+        later = time.monotonic() + 0.3
+        until(lambda: time.monotonic() > later, "and fills")
+        size = int(held.qsize())
+        link.stop()
+        outbox.refusal = None
+        return size
+
+
+def test_a_remote_port_is_held_back_while_the_outbox_has_no_room(
+    start: Start, outbox: Any, until: Any
+) -> None:
+    assert _held(start, outbox, until) == network.HELD_BYTES
+
+
+def test_a_remote_port_that_reads_on_is_caught(
+    start: Start, outbox: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network._Rfc2217, "_hold_at_most", lambda *_: None)
+    assert _held(start, outbox, until) > network.HELD_BYTES
+
+
 def test_a_server_without_rfc_2217_is_named(start: Start, until: Any) -> None:
     with SimulatedScale(line=TcpLine()) as scale:
         link = start(configured("mt-sics", {"scale": SCALE}, port=f"rfc2217://{scale.port}"))
@@ -209,7 +245,7 @@ def test_the_kernel_is_told_to_notice_a_peer_that_is_gone(
 
 
 def test_a_remote_port_is_watched_by_the_kernel_too() -> None:
-    assert "keep_alive(" in inspect.getsource(type(_remote()).keep_alive)
+    assert "keep_alive(" in inspect.getsource(type(_remote()).watch)
     with socket.socket() as sock:
         keep_alive(sock, 15)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
@@ -223,9 +259,9 @@ def test_pyserials_private_names_are_where_they_were() -> None:
     assert "self._read_buffer.put(None)" in source
     assert "self._read_buffer.put(byte)" in source
     assert hasattr(_remote(), "_socket")
+    bound = inspect.getsource(queue.Queue.put)
+    assert "while self._qsize() >= self.maxsize" in bound, "the bound may change while it is full"
 
 
 def _remote() -> Any:
-    from edge_agent.devices.ports.network import _Rfc2217
-
-    return _Rfc2217()
+    return network._Rfc2217()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import socket
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ from edge_agent.devices.profiles.parts import SerialLine, TcpLine
 #: Probes of a silent peer before it is given up, and how much of the idle time lies between them.
 _PROBES = 3
 _PART = 3
+#: Bytes of a remote port that wait in memory.
+HELD_BYTES = 16 * 1024
+_PIECE = 4096
 
 
 class SocketLine(DescriptorLine):
@@ -69,7 +73,7 @@ class Rfc2217Line:
         self._port.port = address
         try:
             self._port.open()
-            self._port.keep_alive(tcp.keepalive_s)
+            self._port.watch(tcp.keepalive_s)
         except Exception as error:
             self.close()
             if isinstance(error, FAILURES):
@@ -117,15 +121,24 @@ class _Rfc2217(Rfc2217):  # type: ignore[misc]  # pyserial has no types
     def close(self) -> None:
         held = self._socket
         self.hang_up()
+        self._hold_at_most(sys.maxsize)  # a reader that waits for room could not end
         try:
             super().close()
         finally:
             if held is not None:
                 held.close()
 
-    def keep_alive(self, idle_s: int) -> None:
+    def watch(self, idle_s: int) -> None:
+        """Have a dead peer noticed, and read no more than is taken, so that TCP holds it back."""
         if self._socket is not None:
             keep_alive(self._socket, idle_s)
+        self._hold_at_most(HELD_BYTES)
+
+    def _hold_at_most(self, size: int) -> None:
+        if self._read_buffer is not None:
+            with self._read_buffer.mutex:
+                self._read_buffer.maxsize = size
+                self._read_buffer.not_full.notify_all()
 
     def take(self, timeout: float) -> tuple[bytes, bool]:
         """What its reader has, waiting for it, and whether the connection ended after that."""
@@ -134,6 +147,8 @@ class _Rfc2217(Rfc2217):  # type: ignore[misc]  # pyserial has no types
             byte = self._read_buffer.get(timeout=timeout)
             while byte is not None:
                 taken += byte
+                if len(taken) >= _PIECE:
+                    return bytes(taken), False
                 byte = self._read_buffer.get_nowait()
         except queue.Empty:
             return bytes(taken), False

@@ -28,6 +28,9 @@ from edge_agent.devices.profiles.resolve import ConfiguredDevice
 CHECK_S = 1.0
 #: How long a device may refuse to take what is written.
 WRITE_TIMEOUT_S = 1.0
+#: What is old is thrown away up to a gap of so long, and for so long at most: a device may never
+#: pause.
+_GAP_S, _DISCARD_S = 0.02, 1.0
 
 
 class Line(Protocol):
@@ -119,7 +122,8 @@ class SerialPort:
     def discard(self) -> int:
         """Throw away what waits to be read, because it is old; how many bytes that was."""
         line, thrown = self._open_line(), 0
-        while data := line.read(0):
+        deadline = time.monotonic() + _DISCARD_S
+        while time.monotonic() < deadline and (data := line.read(_GAP_S)):
             thrown += len(data)
         return thrown
 

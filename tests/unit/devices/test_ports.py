@@ -16,6 +16,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -306,6 +307,21 @@ def test_a_pseudo_terminal_is_opened_with_any_line_settings(pty: Pty) -> None:
     assert here.read(1) == b"\x02\xff", "it knows eight bits and nothing else"
     assert termios.tcgetattr(pty.slave)[0] & termios.INPCK, "wrong parity is not read as right"
     here.close()
+
+
+def test_a_port_may_be_named_by_what_it_says_of_itself(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = [SimpleNamespace(device=str(pty.path))]
+    monkeypatch.setattr("serial.tools.list_ports.grep", lambda words: iter(found))
+    here = SerialPort(device("hwgrep://0403:6001"))
+    here.open()
+    os.write(pty.master, b"abc")
+    assert here.read(1) == b"abc"
+    here.close()
+    found.clear()
+    with pytest.raises(PortTrouble, match="There is no port hwgrep://0403:6001"):
+        here.open()
 
 
 def test_parity_is_checked_and_a_wrong_byte_is_not_left_out(pty: Pty) -> None:
