@@ -1,7 +1,7 @@
 """A&D standard format, of balances and of weighing indicators (CAS and Dini Argeo write it too).
 
-Sources: A&D EK-L instruction manual, 9-2; HC-i (error codes); AD-4408C and AD-4404 (indicators,
-with a second header for gross, net and tare). A line is header, comma, sign and digits, unit. It
+Sources: A&D EK-L instruction manual, 9-2; HC-i (error codes); AD-4408C, AD-4404 and AD-4329A
+(indicators, with a second header for gross, net and tare). A line is header, comma, sign and digits, unit. It
 begins with its header and ends with its unit, so a cut line is no weight. Pure.
 """
 
@@ -23,7 +23,7 @@ from edge_agent.devices.scales.reading import (
 )
 from edge_agent.devices.scales.units import Unit, unit_of
 
-_LINE = re.compile(r"(ST|QT|US|OL|LO|UL|HD)(?:,(GS|NT|TR|G|N|T))?,(.*)")
+_LINE = re.compile(r"(ST|QT|US|OL|LO|UL|HD)(?:,(?:(GS|NT|TR|PT)|([GNT]) ?))?,(.*)")
 _DATA = re.compile(r"([+-]? *[0-9]*[.,]?[0-9]*(?:\[[0-9]+\])?),? *([^0-9 ][^0-9]*)?")
 #: Sign, digits and point: nine characters as a rule, eight with indicators.
 _WIDTHS = range(7, 13)
@@ -68,7 +68,7 @@ class AndStandard:
         line = _LINE.fullmatch(text)
         if line is None:
             return failed(frame, "not_understood")
-        return self._line(frame, line[1], line[2] or "", line[3])
+        return self._line(frame, line[1], line[2] or line[3] or "", line[4])
 
     def _line(self, frame: bytes, header: str, kind: str, data: str) -> ScaleReading:
         if header in {"OL", "LO", "UL"}:
@@ -79,7 +79,7 @@ class AndStandard:
         if shown is None or found is None or len(shown[1].rstrip()) not in _WIDTHS:
             return failed(frame, "not_understood")
         value, unverified = found
-        if kind in {"TR", "T"}:
+        if kind in {"TR", "PT", "T"}:
             return ScaleReading("info", said_text(frame), tare=value, detail="tare")
         if header == "HD":
             return ScaleReading("info", said_text(frame), detail="hold")

@@ -2,8 +2,9 @@
 
 Sources: Sartorius operating manuals LE (pages 51, 52), Quintix (87), FB (66), Combics 1 (98),
 Entris II, WZA; "Data output format". Columns are fixed: sign, nine of weight that end in column
-ten, a blank, three of unit; 22 characters have six of an identifier before. A weight that is not
-stable has no unit. Instead of a weight the line may show a word.
+ten, a blank, three of unit; 22 characters have six of an identifier before. The bracket that closes
+unverified digits stands in place of the blank (LE, GC) or inside the nine (Entris II). A weight that
+is not stable has no unit. Instead of a weight the line may show a word.
 
 A line has no start mark, and one of 22 that lost exactly its identifier is one of 16: the framer is
 guarded. Otherwise the columns tell a cut line.
@@ -28,7 +29,8 @@ from edge_agent.devices.scales.reading import (
 from edge_agent.devices.scales.units import unit_of
 
 _PLAIN, _LABEL = 14, 6
-_WEIGHT = re.compile(r"([+ -])([ 0-9.\[]{8}[0-9.])([ \]])(.{3})")
+_STATE = "Stat"
+_WEIGHT = re.compile(r"([+ -])([ 0-9.\[]{8}(?:[0-9.\]] |[0-9]\]))(.{3})")
 _ERROR = re.compile(r"(?:e|err|error|app\.er|dis\.er|prt\.er)\.? *[0-9]*|(?:app|dis|prt)\.err?\.?")
 _CALIBRATING = re.compile(r"c|cal.*|adjust.*|isocal.*")
 _WORDS: dict[str, tuple[Status, str]] = {
@@ -71,15 +73,15 @@ class SartoriusSbi:
         if not frame:
             return failed(frame, "no_response")
         text = text_of(frame).strip("\r\n")
+        if text.startswith(_STATE):
+            return _word(frame, text.removeprefix(_STATE)) or failed(frame, "not_understood")
         label, body = ("", text) if len(text) <= _PLAIN else (text[:_LABEL], text[_LABEL:])
         label = label.strip()
         weight = _WEIGHT.fullmatch(body.ljust(_PLAIN))
-        if weight is not None and label != "Stat":
-            found = number(weight[1] + weight[2] + weight[3])
-            if found is not None:
-                return self._weight(frame, label, found, weight[4].strip())
-        word = _word(frame, (body if label in {"", "Stat"} else text).strip())
-        return word or failed(frame, "not_understood")
+        found = number(weight[1] + weight[2]) if weight else None
+        if weight is not None and found is not None:
+            return self._weight(frame, label, found, weight[3].strip())
+        return _word(frame, text) or failed(frame, "not_understood")
 
     def _weight(
         self, frame: bytes, label: str, found: tuple[str, str | None], spelling: str

@@ -33,10 +33,21 @@ def test_an_unstable_weight_has_the_unit_of_the_profile() -> None:
     assert weight(reading) == ("731.5", "GRM", False, None)
 
 
-@pytest.mark.parametrize("line", ["+  731.5[2]g  ", "N     +  731.5[2]g  "])
+@pytest.mark.parametrize(
+    "line",
+    ["+  731.5[2]g  ", "N     +  731.5[2]g  ", "+ 731.5[2] g  ", "N     + 731.5[2] g  "],
+)
 def test_digits_not_approved_for_trade_are_part_of_the_value_and_named(line: str) -> None:
     reading = said("sartorius-sbi", f"{line}\r\n".encode())
     assert (reading.value, reading.unit, reading.unverified) == ("731.52", "g", "2")
+
+
+@pytest.mark.parametrize("line", ["+ 731.5[2] g  ", "+  731.5[2]g  ", "N     + 731.5[2] g  "])
+def test_a_bracketed_weight_that_lost_a_character_is_no_weight(line: str) -> None:
+    for lost in range(len(line.rstrip())):
+        left = line[:lost] + line[lost + 1 :]
+        reading = said("sartorius-sbi", left.encode())
+        assert reading.value in {None, "731.52"}, left
 
 
 @pytest.mark.parametrize(
@@ -57,6 +68,8 @@ def test_digits_not_approved_for_trade_are_part_of_the_value_and_named(line: str
         ("Stat    Low         ", ("underload", "")),
         ("Stat     ERR 054    ", ("error", "err 054")),
         ("Stat     DIS.ER     ", ("error", "dis.er")),
+        ("Stat H", ("overload", "")),
+        ("Stat  Low ", ("underload", "")),
         ("Stat  +    731.5 g  ", ("error", "not_understood")),
         ("nRef  +       10 pcs", ("info", "nRef 10")),
         ("Max   +    800.0 g  ", ("info", "Max 800.0")),
