@@ -39,7 +39,8 @@ def decode_printer(protocol: str, frame: bytes, command: str | None = None) -> d
         return {
             "status": "error",
             "reason": "bad_answer",
-            "incomplete": b"\x02" in frame and b"\x03" not in frame,
+            "incomplete": (b"\x02" in frame and b"\x03" not in frame)
+            or (protocol == "zpl-sgd" and frame.count(b'"') == 1),
             "detail": str(error),
             "conditions": ["bad_answer"],
             "value": None,

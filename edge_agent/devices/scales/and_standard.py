@@ -1,8 +1,8 @@
 """A&D standard format, of balances and of weighing indicators (CAS and Dini Argeo write it too).
 
 Sources: A&D EK-L instruction manual, 9-2; HC-i (error codes); AD-4408C, AD-4404 and AD-4329A
-(indicators, with a second header for gross, net and tare). A line is header, comma, sign and digits, unit. It
-begins with its header and ends with its unit, so a cut line is no weight. Pure.
+(indicators, with a second header for gross, net and tare). A line is header, comma, sign and
+digits, unit. It begins with its header and ends with its unit, so a cut line is no weight. Pure.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Sources: Sartorius operating manuals LE (pages 51, 52), Quintix (87), FB (66), Combics 1 (98),
 Entris II, WZA; "Data output format". Columns are fixed: sign, nine of weight that end in column
-ten, a blank, three of unit; 22 characters have six of an identifier before. The bracket that closes
-unverified digits stands in place of the blank (LE, GC) or inside the nine (Entris II). A weight that
-is not stable has no unit. Instead of a weight the line may show a word.
+ten, a blank, three of unit; 22 characters have six of an identifier before. The bracket that
+closes unverified digits stands in place of the blank (LE, GC) or is the last of the nine (Entris
+II). A weight that is not stable has no unit. Instead of a weight the line may show a word.
 
 A line has no start mark, and one of 22 that lost exactly its identifier is one of 16: the framer is
 guarded. Otherwise the columns tell a cut line.

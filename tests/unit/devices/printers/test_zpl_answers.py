@@ -177,6 +177,8 @@ def test_variables_mean_what_was_asked() -> None:
     unknown = variable("no.such", b'"?"')
     assert (unknown["value"], unknown["reason"]) == (None, "unknown_variable")
     assert variable("x", b"?\r\n")["reason"] == "unknown_variable"
+    assert variable("odometer.total_label_count", b'"73')["incomplete"] is True
+    assert variable("odometer.total_label_count", b"73")["incomplete"] is False
     status = b'"' + b"\r\n".join((FIRST.encode(), SECOND.encode(), b"1234,0")) + b'"'
     assert variable("device.host_status", status)["print_mode"] == "tear_off"
     for nonsense in (b'"nonsense"', b'""', b'"\r\n"'):
