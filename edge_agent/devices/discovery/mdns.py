@@ -19,7 +19,10 @@ from edge_contract.errors import Retryable
 SERVICES = ("_pdl-datastream._tcp", "_ipp._tcp", "_printer._tcp", "_secure-mqtt._tcp", "_mqtt._tcp")
 #: Most services that are kept: a network can announce without end.
 _MOST = 500
-_RESOLVE_MS = 1500
+#: Most seconds to ask those that announced themselves where they are: one, and all together. What
+#: was announced in full is known already.
+_RESOLVE_S = 1.5
+_RESOLVE_ALL_S = 5.0
 
 Progress = Callable[[float, int], None]
 
@@ -76,7 +79,8 @@ def listen(
         while (left := deadline - time.monotonic()) > 0 and not enough(len(seen.names())):
             progress(left, len(seen.names()))
             time.sleep(min(left, 0.5))
-        found = [_resolved(zeroconf, type_, name) for type_, name in seen.names()]
+        patience = time.monotonic() + _RESOLVE_ALL_S
+        found = [_resolved(zeroconf, type_, name, patience) for type_, name in seen.names()]
         browser.cancel()
     finally:
         zeroconf.close()
@@ -97,8 +101,9 @@ def on_network(interfaces: Sequence[str]) -> Zeroconf:
     return Zeroconf(ip_version=IPVersion.V4Only)
 
 
-def _resolved(zeroconf: Zeroconf, type_: str, name: str) -> FoundService | None:
-    info = zeroconf.get_service_info(type_, name, _RESOLVE_MS)
+def _resolved(zeroconf: Zeroconf, type_: str, name: str, patience: float) -> FoundService | None:
+    seconds = min(_RESOLVE_S, max(0.01, patience - time.monotonic()))
+    info = zeroconf.get_service_info(type_, name, round(seconds * 1000))
     if info is None:  # announced, and gone or mute since
         return None
     return FoundService(
