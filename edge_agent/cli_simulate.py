@@ -210,7 +210,10 @@ def _mqtt_scanner(
 
         def publish(typed: str) -> None:
             read = payload_of(scanner, barcode_of(typed), datetime.now(UTC), uuid4())
-            publisher.publish(place, read)
+            info = publisher.publish(place, read)
+            info.wait_for_publish(2)
+            if trouble := publisher.trouble(info):
+                _tell(f"The broker did not take it: {trouble}.")
 
         console = Console({}, _tell, publish)
         _serve(console, script, signals)

@@ -216,6 +216,23 @@ def test_typed_barcodes_are_published_as_a_fleet_would(
         assert scanner.end() == 0
 
 
+def test_a_broker_that_does_not_want_it_is_told_of(program: Make, tmp_path: Path) -> None:
+    with Broker(["gate-1"]) as broker:
+        secret = tmp_path / "password"
+        secret.write_text("wrong\n")
+        place = f"{broker.host}:{broker.port}"
+        user = ["--username", "gate-1", "--password-file", str(secret)]
+        refused = program("scanner", "-p", "generic-json", "--mqtt", place, *user)
+        assert refused.end() == 2
+        assert "not authorized" in refused.said
+        secret.write_text(broker.password("gate-1") + "\n")
+        scanner = program("scanner", "-p", "generic-json", "--mqtt", place, *user)
+        assert scanner.process.stdout is not None
+        scanner.type("4006381333931")  # the access list has no such topic
+        assert scanner.process.stdout.readline() == "The broker did not take it: not authorized.\n"
+        assert scanner.end() == 0
+
+
 def test_a_printer_answers_on_its_port(program: Make) -> None:
     printer = program("printer", "--language", "zpl", "--listen", "127.0.0.1:0")
     host, _, port = printer.device().address.rpartition(":")

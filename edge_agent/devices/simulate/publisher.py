@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
+#: So long the broker may take to let it in.
+_PATIENCE_S = 10.0
 #: Longest wait between two tries to reach the broker.
 _RETRY_S = 1
 
@@ -25,17 +29,25 @@ class MqttPublisher:
         password: str | None = None,
     ) -> None:
         self.published: list[MQTTMessageInfo] = []
-        self._reasons: dict[int, int] = {}
+        self._reasons: dict[int, ReasonCode] = {}
+        self._answered = threading.Event()
+        self._refusal = ""
         self._address = (host, port)
         self._client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5)
+        self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.reconnect_delay_set(_RETRY_S, _RETRY_S)
         if username is not None:
             self._client.username_pw_set(username, password)
 
     def __enter__(self) -> MqttPublisher:
+        """Raises OSError when the broker cannot be reached or lets it not in."""
         self._client.connect(*self._address, keepalive=20)
         self._client.loop_start()
+        if not self._answered.wait(_PATIENCE_S) or self._refusal:
+            self._client.disconnect()
+            self._client.loop_stop()
+            raise ConnectionRefusedError(f"the broker says {self._refusal or 'nothing'}")
         return self
 
     def __exit__(
@@ -56,7 +68,14 @@ class MqttPublisher:
     def taken(self, info: MQTTMessageInfo) -> bool:
         """Whether the broker has the message for somebody: it may also refuse it, or have nobody
         to keep it for."""
-        return self._reasons.get(info.mid) == 0
+        return not self.trouble(info)
+
+    def trouble(self, info: MQTTMessageInfo) -> str:
+        """What the broker said about a message that it did not take; empty when it did."""
+        reason = self._reasons.get(info.mid)
+        if reason is None:
+            return "no answer yet"
+        return "" if reason.value == 0 else str(reason).lower()
 
     def wait_taken(self, timeout: float) -> None:
         """Wait until the broker has everything. Raises TimeoutError."""
@@ -65,5 +84,9 @@ class MqttPublisher:
             if not info.is_published():
                 raise TimeoutError(f"the broker did not take everything within {timeout:g} s")
 
+    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._refusal = str(reason).lower() if reason.is_failure else ""
+        self._answered.set()
+
     def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
-        self._reasons[mid] = reason.value
+        self._reasons[mid] = reason
