@@ -25,12 +25,13 @@ from typing import Any
 
 from benchmarks.figures import Aim, Figure
 from benchmarks.stage import Stage
+from edge_agent.devices.links import Link
+from edge_agent.devices.live import Live
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.scales.encoding import encode
-from edge_agent.devices.scales.link import ScaleLink
-from edge_agent.devices.scanners.link import ScannerLink
 from edge_agent.devices.settings import DeviceSettings
+from edge_agent.lines import line_link
 
 DEVICES = 50
 SCALES = (
@@ -107,7 +108,8 @@ def _answered(profiles: Sequence[str]) -> Iterator[list[str]]:
 
 def _measured(seconds: float, arguments: Sequence[str]) -> dict[str, float]:
     """Share of a core that the links take, and how often the scales are asked a second."""
-    links = [_link(number, argument) for number, argument in enumerate(arguments)]
+    live = Live(_now)
+    links = [_link(number, argument, live) for number, argument in enumerate(arguments)]
     for link in links:
         link.start()
     deadline = time.monotonic() + SETTLE_S
@@ -127,18 +129,24 @@ def _measured(seconds: float, arguments: Sequence[str]) -> dict[str, float]:
     return {"share": cpu / took, "asked": asked / took}
 
 
-def _link(number: int, argument: str) -> ScaleLink | ScannerLink:
+def _link(number: int, argument: str, live: Live) -> Link:
     profile, _, port = argument.partition("=")
     override: dict[str, Any] = {}
     if profile != SCANNER:
         override = {"scale": {"unit": "kg"}}  # some protocols name none
     settings = DeviceSettings(name=f"d{number}", profile=profile, port=port, override=override)
     [device] = configured_devices({settings.name: settings}, ProfileLibrary())
-    kind = ScannerLink if profile == SCANNER else ScaleLink
-    return kind(device, lambda _: [], lambda: datetime.now(UTC))
+    link = line_link(device, lambda _: [], _now, live)
+    if link is None:
+        raise ValueError(f"the profile {profile} has no line")
+    return link
 
 
-def _frames(links: Sequence[ScaleLink | ScannerLink]) -> int:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _frames(links: Sequence[Link]) -> int:
     """Weights that were heard so far."""
     counters = [link.state().counters for link in links]
     return sum(one.get("stable", 0) + one.get("ok", 0) for one in counters)

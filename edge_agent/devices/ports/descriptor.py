@@ -26,13 +26,13 @@ class DescriptorLine:
 
     def read(self, timeout: float) -> bytes:
         """What is there, waiting for it as long as ``timeout``; empty when nothing came."""
-        ready = dict(self._inward.poll(max(0, round(timeout * 1000))))
-        if self._wake in ready or not ready:
+        ready = self._inward.poll(max(0, round(timeout * 1000)))
+        if not ready or ready[-1][0] == self._wake or ready[0][0] == self._wake:
             return b""
         try:
             data = os.read(self._fd, _PIECE)
         except BlockingIOError:
-            if ready[self._fd] & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
+            if ready[0][1] & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
                 raise hung_up(self._address) from None
             return b""
         except OSError:
@@ -43,8 +43,8 @@ class DescriptorLine:
 
     def write(self, data: bytes, timeout: float) -> None:
         """Write all of it. What the device does not take in ``timeout`` is ``PortStuck``."""
-        deadline = time.monotonic() + timeout
         rest = memoryview(data)
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 rest = rest[os.write(self._fd, rest) :]

@@ -144,7 +144,7 @@ class _Rfc2217(Rfc2217):  # type: ignore[misc]  # pyserial has no types
         """What its reader has, waiting for it, and whether the connection ended after that."""
         taken = bytearray()
         try:
-            byte = self._read_buffer.get(timeout=timeout)
+            byte = self._read_buffer.get(timeout=max(0.0, timeout))
             while byte is not None:
                 taken += byte
                 if len(taken) >= _PIECE:

@@ -26,6 +26,8 @@ from edge_agent.devices.profiles.resolve import ConfiguredDevice
 
 #: Seconds between two looks at whether the port is still there.
 CHECK_S = 1.0
+#: A wait that is not cut short by such a look: it comes right after.
+_SHORT_S = 0.5
 #: How long a device may refuse to take what is written.
 WRITE_TIMEOUT_S = 1.0
 #: What is old is thrown away up to a gap of so long, and for so long at most: a device may never
@@ -103,7 +105,10 @@ class SerialPort:
         now = time.monotonic()
         deadline = now + timeout
         while True:
-            data = line.read(max(0.0, min(deadline, self._check_at) - now))
+            wait = deadline - now
+            if wait > _SHORT_S:  # a short one does not need a wakening of its own to look
+                wait = min(wait, self._check_at - now)
+            data = line.read(wait)
             now = time.monotonic()
             if now >= self._check_at:
                 self._check_at = now + CHECK_S
