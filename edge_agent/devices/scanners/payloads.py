@@ -21,6 +21,8 @@ from edge_agent.devices.scanners.serial_frames import SerialFrames
 
 #: Longest payload that is looked into; a reader's batch of ten thousand tags is far below.
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+#: Documents of one payload that are no JSON and are each set aside: noise would make millions.
+_MOST_BROKEN = 100
 
 
 def read_payload(
@@ -64,9 +66,16 @@ class Payloads:
         return [*frames.feed(payload), *frames.flush()]
 
     def _json(self, payload: bytes, captures: Mapping[str, str]) -> Iterator[PayloadResult]:
-        profile, left = self._profile, self._profile.max_reads
+        profile, left, broken = self._profile, self._profile.max_reads, 0
         for document in json_values(payload, profile.format):
             if isinstance(document, UnreadableFrame):
+                if broken == _MOST_BROKEN:
+                    message = (
+                        f"More than {broken} parts of the payload are no JSON; the rest is left."
+                    )
+                    yield unreadable(payload, "malformed_json", message)
+                    return
+                broken += 1
                 yield document
                 continue
             for item in items_of(profile.read, document, captures):

@@ -108,6 +108,73 @@ def test_makers_own_ways() -> None:
     assert decode("keyence-sr", b"ERROR\r")["noread"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "NOREAD",
+        "NO READ",
+        "No Read",
+        "NO-READ",
+        "no read",
+        "<NOREAD>",
+        "NR",
+        "ERROR",
+        "???",
+        "\x18",
+    ],
+)
+def test_the_usual_words_for_a_failed_read_are_no_label(said: str) -> None:
+    for frame in (f"{said}\r", f"\x02{said}\x03\r\n"):
+        found = decode("serial-scanner", frame.encode())
+        assert (found["reads"], found["noread"]) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        *("\x1d", "{GS}", "<GS>", "(GS)", "[GS]", "{FNC1}", "<FNC1>", "[FNC1]", "{F1}", "<F1>"),
+        *("Alt029", "\\x1d", "\\u001d", "^]", "^", "#", "|", "~"),
+    ],
+)
+def test_the_usual_stand_ins_for_the_separator_become_it(alias: str) -> None:
+    frame = f"01{GTIN}10L-7{alias}21S-1\r".encode()
+    assert data("serial-scanner", frame) == [f"01{GTIN}10L-7\x1d21S-1"]
+
+
+def test_single_characters_stay_where_they_are_data() -> None:
+    for text in ("PO#17", "A|B", "A^B", "~x", f"10{GTIN[:4]}#X"):
+        assert data("serial-scanner", f"{text}\r".encode()) == [text]
+
+
+def test_what_is_no_read_is_neither_read_nor_set_aside() -> None:
+    time = "2026-11-20T09:00:00Z"
+    beat = {"isHeartBeat": True, "epc": "*****", "firstSeenTimestamp": 1_790_000_000_000_000}
+    for name, message in (
+        ("zebra-iotc-fx", {"type": "firmwareUpdateProgress", "timestamp": time, "data": {}}),
+        ("zebra-iotc-fx", {"component": "RC", "type": "x", "timestamp": time, "data": {}}),
+        ("zebra-iotc-rfd", {"type": "heartBeatEVT", "timestamp": time, "data": {"uptime": 9}}),
+        ("impinj-iot", {"timestamp": time, "inventoryStatusEvent": {"inventoryStatus": "idle"}}),
+        ("impinj-smartreader", {"tag_reads": [beat]}),
+        ("generic-json", {"type": "heartbeat", "time": time}),
+    ):
+        found = decode(name, message)
+        assert (found["reads"], found["errors"]) == ([], []), name
+    for frame in (b"ERR91\r", b"OK,BOOT\r"):
+        assert decode("keyence-sr", frame)["reads"] == decode("keyence-sr", frame)["errors"] == []
+    assert decode("keyence-sr", b"OVER\r")["noread"]
+
+
+def test_impinj_events_of_older_firmware_and_in_lists() -> None:
+    tag = {"timestamp": "2026-11-20T09:00:00Z", "tagInventoryEvent": {"epcHex": "3034AA01"}}
+    named = {**tag, "eventType": "tagInventory"}
+    for payload in (tag, named, [tag], {"events": [named]}):
+        assert data("impinj-iot", payload) == ["3034AA01"]
+
+
+def test_a_line_end_inside_the_frame_of_a_fixed_reader_is_taken_off() -> None:
+    assert data("sick-lector", b"\x02A-1\r\n\x03\x02A-2\x03") == ["A-1", "A-2"]
+
+
 def test_zebra_fixed_readers() -> None:
     tags = [
         {
