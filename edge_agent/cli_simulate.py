@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,12 +10,20 @@ from uuid import uuid4
 import typer
 
 from edge_agent.cli_options import DEFAULT_PATH, ConfigPath
+from edge_agent.cli_simulate_parts import (
+    address_of,
+    bound,
+    introduce,
+    line_of,
+    profile_of,
+    serve,
+    stage,
+    tell,
+)
 from edge_contract.errors import Rejected
 
 if TYPE_CHECKING:
     from edge_agent.devices.profiles.schema import Profile
-    from edge_agent.devices.simulate.console import Console, Signals
-    from edge_agent.devices.simulate.lines import Line
 
 simulate_app = typer.Typer(
     no_args_is_help=True,
@@ -71,10 +76,10 @@ def simulate_scale(
     from edge_agent.devices.simulate.scale import SimulatedScale
     from edge_agent.devices.simulate.tables import scale_overrides
 
-    profile = _profile(protocol, "scale", config)
+    profile = profile_of(protocol, "scale", config)
     assert profile.scale is not None
-    with _stage() as (stack, signals):
-        line = _line(profile, pty, listen)
+    with stage() as (stack, signals):
+        line = line_of(profile, pty, listen)
         stack.callback(line.close)
         try:
             scale = SimulatedScale(unit, profile=profile.scale, line=line, interval_s=interval)
@@ -82,10 +87,10 @@ def simulate_scale(
             overrides = scale_overrides(profile.scale, unit)
         except ValueError as error:
             raise Rejected("misuse", f"--weight and --unit: {error}.") from None
-        with _bound():
+        with bound():
             stack.enter_context(scale)
-        _introduce("scale", name or "scale-1", protocol, profile, line, overrides)
-        _serve(Console(scale_hands(scale), _tell), script, signals)
+        introduce("scale", name or "scale-1", protocol, profile, line, overrides)
+        serve(Console(scale_hands(scale), tell), script, signals)
 
 
 @simulate_app.command("scanner")
@@ -116,22 +121,22 @@ def simulate_scanner(
     from edge_agent.devices.simulate.hands import scanner_hands
     from edge_agent.devices.simulate.scanner import SimulatedScanner
 
-    profile = _profile(profile_name, "scanner", config)
+    profile = profile_of(profile_name, "scanner", config)
     assert profile.scanner is not None
     if mqtt is not None:
         _mqtt_scanner(
             profile, profile_name, mqtt, topic, name or "gate-1", username, password_file, script
         )
         return
-    with _stage() as (stack, signals):
-        line = _line(profile, pty, listen)
+    with stage() as (stack, signals):
+        line = line_of(profile, pty, listen)
         stack.callback(line.close)
         scanner = SimulatedScanner(profile.scanner, line)
-        with _bound():
+        with bound():
             stack.enter_context(scanner)
-        _introduce("scanner", name or "scanner-1", profile_name, profile, line, {})
+        introduce("scanner", name or "scanner-1", profile_name, profile, line, {})
         hands = scanner_hands(scanner)
-        _serve(Console(hands, _tell, lambda text: hands["scan"].act(text)), script, signals)
+        serve(Console(hands, tell, lambda text: hands["scan"].act(text)), script, signals)
 
 
 @simulate_app.command("printer")
@@ -159,18 +164,18 @@ def simulate_printer(
     from edge_agent.devices.simulate.printer_machine import PrinterMachine
 
     profile_name = "zebra-zpl" if language == "zpl" else language
-    profile = _profile(profile_name, "printer", config)
-    with _stage() as (stack, signals):
-        line = _line(profile, pty, None if pty else listen)
+    profile = profile_of(profile_name, "printer", config)
+    with stage() as (stack, signals):
+        line = line_of(profile, pty, None if pty else listen)
         stack.callback(line.close)
         machine = PrinterMachine(language)
         printer = PrinterOnLine(
-            machine, line, lambda label: _tell(f"printed: {escaped(label)[:200]}")
+            machine, line, lambda label: tell(f"printed: {escaped(label)[:200]}")
         )
-        with _bound():
+        with bound():
             stack.enter_context(printer)
-        _introduce("printer", name or "label-1", profile_name, profile, line, {})
-        _serve(Console(printer_hands(printer), _tell), script, signals)
+        introduce("printer", name or "label-1", profile_name, profile, line, {})
+        serve(Console(printer_hands(printer), tell), script, signals)
 
 
 def _mqtt_scanner(
@@ -190,7 +195,7 @@ def _mqtt_scanner(
     from edge_agent.devices.simulate.tables import table, topic_of
 
     assert profile.scanner is not None
-    scanner, (host, port) = profile.scanner, _address(broker, "--mqtt", 1883)
+    scanner, (host, port) = profile.scanner, address_of(broker, "--mqtt", 1883)
     filter_ = topic or (profile.mqtt.topic if profile.mqtt else None)
     if filter_ is None:
         raise Rejected("misuse", f"The profile {profile_name} has no topic: give one with --topic.")
@@ -198,118 +203,24 @@ def _mqtt_scanner(
         place = topic_of(filter_, name)
     except ValueError as error:
         raise Rejected("misuse", f"{error}.") from None
-    password = password_file.read_text().splitlines()[0].strip() if password_file else None
-    with _stage() as (stack, signals):
-        with _bound():
+    with bound():
+        lines = password_file.read_text().splitlines() if password_file else []
+    password = lines[0].strip() if lines else None
+    with stage() as (stack, signals):
+        with bound():
             publisher = stack.enter_context(
                 MqttPublisher(f"simulated-{name}", host, port, username=username, password=password)
             )
-        _tell(f"A simulated scanner publishes on {place} at {host}:{port}. In agent.toml:\n")
-        _tell(table("gates" if topic is None else name, profile_name, {"topic": filter_}, {}))
-        _tell("Type barcodes; help lists commands, Ctrl-C ends it.")
+        tell(f"A simulated scanner publishes on {place} at {host}:{port}. In agent.toml:\n")
+        tell(table("gates" if topic is None else name, profile_name, {"topic": filter_}, {}))
+        tell("Type barcodes; help lists commands, Ctrl-C ends it.")
 
         def publish(typed: str) -> None:
             read = payload_of(scanner, barcode_of(typed), datetime.now(UTC), uuid4())
             info = publisher.publish(place, read)
             info.wait_for_publish(2)
             if trouble := publisher.trouble(info):
-                _tell(f"The broker did not take it: {trouble}.")
+                tell(f"The broker did not take it: {trouble}.")
 
-        console = Console({}, _tell, publish)
-        _serve(console, script, signals)
-
-
-def _profile(name: str, wanted: Literal["scale", "scanner", "printer"], config: Path) -> Profile:
-    """The profile of that name, which must be of the class. Raises ``EdgeError``."""
-    from edge_agent.devices.profiles.library import ProfileLibrary, site_folder
-
-    profile = ProfileLibrary(site_folder(config)).get(name)
-    if profile.device_class != wanted:
-        raise Rejected("misuse", f"The profile {name} is a {profile.device_class}'s.")
-    return profile
-
-
-def _line(profile: Profile, pty: Path | None, listen: str | None) -> Line:
-    """The line to hang on."""
-    from edge_agent.devices.simulate.lines import PtyLine, TcpLine
-
-    if pty is not None and listen is not None:
-        raise Rejected("misuse", "--pty and --listen exclude each other: a device has one line.")
-    if listen is not None:
-        return TcpLine(*_address(listen, "--listen"))
-    if profile.serial is None:
-        raise Rejected("misuse", "The profile has no [serial] line: give --listen.")
-    try:
-        return PtyLine(pty)
-    except OSError as error:
-        raise Rejected("misuse", f"--pty: {error}.") from None
-
-
-def _address(text: str, option: str, usual: int | None = None) -> tuple[str, int]:
-    """``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT`` (of this machine alone)."""
-    host, colon, port = text.rpartition(":")
-    if not colon and usual is not None:
-        host, port = text, str(usual)
-    if not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise Rejected("misuse", f"{option} takes HOST:PORT, as 127.0.0.1:4001.")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-class _bound:  # noqa: N801 - reads as the statement it is
-    """What cannot be had (a port, a broker, a directory) is one sentence."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise Rejected("misuse", f"It cannot be there: {error}.") from None
-
-
-def _introduce(
-    what: str,
-    name: str,
-    profile_name: str,
-    profile: Profile,
-    line: Line,
-    overrides: dict[str, object],
-) -> None:
-    from edge_agent.devices.simulate.lines import PtyLine
-    from edge_agent.devices.simulate.tables import pty_overrides, table
-
-    if isinstance(line, PtyLine):
-        place = {"port": line.where}
-        overrides = overrides | pty_overrides(profile.serial)
-    elif profile.tcp is not None:
-        place = {"host": line.where}
-    else:
-        place = {"port": f"socket://{line.where}"}
-    _tell(f"A simulated {what} ({profile_name}) listens at {line.where}; in agent.toml:\n")
-    _tell(table(name, profile_name, place, overrides))
-    _tell("Type commands; help lists them, Ctrl-C ends it.")
-
-
-@contextmanager
-def _stage() -> Iterator[tuple[ExitStack, Signals]]:
-    """What is entered here is left in order, whenever a signal comes."""
-    from edge_agent.devices.simulate.console import Signals
-
-    with Signals() as signals, ExitStack() as stack:
-        yield stack, signals
-
-
-def _serve(console: Console, script: Path | None, signals: Signals) -> None:
-    from edge_agent.devices.simulate.console import parse_script, run_console
-
-    timed = []
-    if script is not None:
-        try:
-            text = sys.stdin.read() if str(script) == "-" else script.read_text(encoding="utf-8")
-            timed = parse_script(text)
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise Rejected("misuse", f"--script: {error}.") from None
-    run_console(console, timed, sys.stdin.fileno() if sys.stdin else None, signals, _tell)
-
-
-def _tell(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - what was asked for
+        console = Console({}, tell, publish)
+        serve(console, script, signals)

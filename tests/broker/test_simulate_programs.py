@@ -261,6 +261,8 @@ def test_a_printer_answers_on_its_port(program: Make) -> None:
         (["scale", "--pty", "/etc/hostname"], "no link of a simulator"),
         (["scanner", "--profile", "impinj-iot"], "has no [serial] line"),
         (["scanner", "--profile", "sick-lector", "--mqtt", ":1"], "has no topic"),
+        (["scanner", "--mqtt", ":1", "--password-file", "no-such-file"], "no-such-file"),
+        (["scanner", "--mqtt", "127.0.0.1:1"], "cannot be there"),
     ],
 )
 def test_a_misuse_is_a_sentence_and_exit_2(arguments: list[str], why: str) -> None:
