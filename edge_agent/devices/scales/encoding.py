@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.devices.scales.profile import ScaleProfile, ScaleProtocol
+from edge_agent.devices.scales.profile import ScaleProfile, ScaleProtocol, template_line
 from edge_agent.devices.scales.reading import Mode, number
 
 Fault = Literal["motion", "overload", "underload", "busy", "error"]
@@ -171,15 +171,7 @@ def _regex(profile: ScaleProfile, shown: Shown) -> bytes:
         raise ValueError(f"the profile has no pattern for {shown.fault}")
     if profile.template is None:
         raise ValueError("the profile has no template: it says how a weight is sent")
-    return _line(
-        profile.template.format(
-            value=shown.value.replace(".", profile.decimal_mark),
-            sign=shown.sign or " ",
-            digits=shown.digits.replace(".", profile.decimal_mark),
-            unit=shown.unit,
-            unstable="" if shown.stable else "?",
-        )
-    )
+    return _line(template_line(profile, shown.value, shown.unit, stable=shown.stable))
 
 
 _ENCODERS: dict[ScaleProtocol, Callable[[ScaleProfile, Shown], bytes]] = {

@@ -121,7 +121,52 @@ class ScaleProfile(Part):
             raise ValueError("patterns are for protocol regex, which needs at least one")
         if self.unit is not None and unit_of(self.unit, self.units) is None:
             raise ValueError(f"unit {self.unit!r} is not known: give its code in units")
+        if self.template is not None:
+            self._says_what_it_understands()
         return self
+
+    def _says_what_it_understands(self) -> None:
+        """A template that the patterns do not match would make a simulator nobody understands."""
+        for pattern in self.patterns:
+            if pattern.status == "ok" and (said := re.fullmatch(pattern.match, pattern.example)):
+                groups = said.groupdict()
+                value = (groups["value"] or "0").replace(self.decimal_mark, ".")
+                unit = (groups.get("unit") or self.unit or "kg").strip()
+                line = template_line(self, re.sub(r"[ +]", "", value), unit, stable=True)
+                first = next((p for p in self.patterns if re.fullmatch(p.match, line)), None)
+                if first is None or first.status != "ok":
+                    raise ValueError(
+                        f"template says {line!r}, which no pattern takes for a weight:"
+                        " mind the blanks at its end"
+                    )
+                return
+
+
+def template_line(profile: ScaleProfile, value: str, unit: str, *, stable: bool) -> str:
+    """A weight as ``template`` says it, without the line's end.
+
+    What is not stable is marked as in the profile's own examples, else with a question mark.
+    """
+    marks = (
+        said["unstable"]
+        for pattern in profile.patterns
+        if "unstable" in re.compile(pattern.match).groupindex
+        and (said := re.fullmatch(pattern.match, pattern.example))
+        and said["unstable"]
+    )
+    try:
+        return (profile.template or "").format(
+            value=value.replace(".", profile.decimal_mark),
+            sign="-" if value.startswith("-") else " ",
+            digits=value.lstrip("-").replace(".", profile.decimal_mark),
+            unit=unit,
+            unstable="" if stable else next(marks, "?"),
+        )
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"template: {error}; it has {{value}}, or {{sign}} and {{digits}}, {{unit}} and"
+            " {unstable}"
+        ) from None
 
 
 def unit_of_profile(profile: ScaleProfile) -> Unit | None:

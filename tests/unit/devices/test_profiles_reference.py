@@ -8,6 +8,7 @@ from edge_agent.devices.profiles.library import ProfileLibrary, parse_profile
 from edge_agent.devices.profiles.reference import page, profile_schema, schema_text
 from edge_agent.devices.profiles.schema import Profile
 from edge_agent.devices.scales.decoding import decode_scale
+from edge_agent.devices.scales.encoding import encode
 
 DOCS = Path(__file__).parents[3] / "docs" / "devices"
 
@@ -48,6 +49,9 @@ def test_the_profile_that_the_page_on_writing_one_shows_is_in_order_and_decodes(
     assert profile.scale is not None
     weight = decode_scale("regex", b"    7.250 kg U\r\n", None, profile.scale)
     assert (weight["value"], weight["stable"]) == ("7.250", False)
+    said = encode(profile.scale, value="7.250", unit="kg", stable=False)
+    assert said == b"    7.250 kg U\r\n"
+    assert decode_scale("regex", encode(profile.scale, value="8.5"), None, profile.scale)["stable"]
     assert decode_scale("regex", b"--OVER--\r\n", None, profile.scale)["status"] == "overload"
 
 

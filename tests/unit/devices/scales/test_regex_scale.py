@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from edge_agent.devices.scales.codec import scale_codec
+from edge_agent.devices.scales.encoding import encode
 from edge_agent.devices.scales.profile import ScaleProfile
 from tests.unit.devices.scales.trying import fault, shipped, weight
 
@@ -132,3 +133,30 @@ def test_a_pattern_that_cannot_work_is_refused_with_its_profile(
 ) -> None:
     with pytest.raises(ValidationError, match=complaint):
         ScaleProfile.model_validate({"protocol": "regex", "patterns": [pattern]})
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ("{value} {unit}{unstable:2}", "says '7.5 kg  ', which no pattern takes for a weight"),
+        ("{wert} {unit}", "template: 'wert'; it has {value}"),
+        ("{value", "template: "),
+    ],
+)
+def test_a_template_that_its_own_patterns_do_not_understand_is_refused(
+    template: str, complaint: str
+) -> None:
+    pattern = {"match": r"(?P<value>\d\.\d) (?P<unit>kg)(?P<unstable> U)?", "example": "7.5 kg"}
+    with pytest.raises(ValidationError, match=complaint):
+        ScaleProfile.model_validate(
+            {"protocol": "regex", "template": template, "patterns": [pattern]}
+        )
+
+
+@pytest.mark.parametrize(("example", "said"), [("7.5 kg~", b"8.0 kg~"), ("7.5 kg", b"8.0 kg?")])
+def test_what_is_not_stable_is_said_as_the_examples_say_it(example: str, said: bytes) -> None:
+    pattern = {"match": r"(?P<value>\d\.\d) (?P<unit>kg)(?P<unstable>[~?])?", "example": example}
+    own = ScaleProfile.model_validate(
+        {"protocol": "regex", "template": "{value} {unit}{unstable}", "patterns": [pattern]}
+    )
+    assert encode(own, value="8.0", stable=False) == said + b"\r\n"
