@@ -58,8 +58,15 @@ def run_decode(arguments: Sequence[str]) -> None:
         "--profile", metavar="NAME", help="how the device is set up (edge-agent profiles list)"
     )
     parser.add_argument(
-        "-c", "--config", type=Path, metavar="FILE", help="its folder's profiles/ count, too"
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=os.environ.get("EDGE_AGENT_CONFIG") or None,
+        help="its folder's profiles/ count, too [env var: EDGE_AGENT_CONFIG]",
     )
+    # It prints nothing but JSON; scripts that say so everywhere may say so here.
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     frame = frame_of(sys.stdin.read() if options.hex == "-" else options.hex)
     command = command_of(options.command)

@@ -218,6 +218,17 @@ def test_a_profile_of_the_site_decodes_too(run: Run, config: Path) -> None:
     assert found["value"] == "1.5"
 
 
+def test_decode_finds_the_site_as_the_other_commands_do_and_may_be_told_json(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = run("profiles", "show", "mt-sics", "--config", config).out
+    (config.parent / "profiles" / "our-scale.toml").write_text(known)
+    arguments = ["decode", "-p", "mt-sics", "--profile", "our-scale", "--hex", "53", "--json"]
+    assert run(*arguments).status == 2
+    monkeypatch.setenv("EDGE_AGENT_CONFIG", str(config))
+    assert run(*arguments).json["status"] == "error"
+
+
 def test_a_defect_of_a_decoder_is_an_error_for_the_script_and_told_to_people(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
