@@ -17,7 +17,8 @@ from biip.gs1_element_strings import GS1ElementString
 from biip.gtin import Gtin
 from pydantic import ValidationError
 
-from edge_agent.devices.gs1_checks import check_digit_fits
+from edge_agent.devices.gs1_associations import association_warnings
+from edge_agent.devices.gs1_checks import check_digit_fits, fault_in
 from edge_agent.devices.gs1_elements import (
     COMPOSITE,
     ELEMENT_SYMBOLS,
@@ -25,6 +26,7 @@ from edge_agent.devices.gs1_elements import (
     LONGEST,
     begins_with_element,
     is_link_key,
+    read_bracketed,
     read_link,
 )
 from edge_contract.gs1 import Gs1
@@ -48,9 +50,8 @@ _MEASURES = (
     *(("310", "KGM"), ("320", "LBR"), ("357", "ONZ"), ("330", "KGM"), ("340", "LBR")),
     *(("315", "LTR"), ("316", "MTQ"), ("311", "MTR"), ("314", "MTK")),
 )
-#: Identifiers that say something *about* an item, which another identifier must name.
-_ATTRIBUTES = frozenset({"10", "11", "13", "15", "17", "21", "30", "37"})
-_ITEM_KEYS = frozenset({"00", "01", "02", "03", "8006", "8026"})
+#: Digits of the item in an EAN or UPC symbol with an add-on, by the digits of both (5.2.6).
+_BEFORE_ADD_ON = {14: 12, 17: 12, 15: 13, 18: 13}
 
 
 def read_gs1(barcode: str, symbology: str | None = None) -> Gs1 | None:
@@ -67,6 +68,10 @@ def read_gs1(barcode: str, symbology: str | None = None) -> Gs1 | None:
         return _composite(*text.split(COMPOSITE, 1))
     if symbol in _GTIN_SYMBOLS:
         return _plain_gtin(_upc_a(text) if symbol == "]E0" and len(text) == 8 else text)
+    if symbol == "]E3" and len(text) in _BEFORE_ADD_ON:
+        return _plain_gtin(text[: _BEFORE_ADD_ON[len(text)]])
+    if not symbol and text.startswith("(0"):
+        return _bracketed(text)
     if text[:8].lower().startswith(("http://", "https://")):
         return _digital_link(text)
     if symbol not in ELEMENT_SYMBOLS and (symbol or not _looks_like_elements(text)):
@@ -92,11 +97,10 @@ def _composite(digits: str, component: str) -> Gs1 | None:
     """An EAN or UPC symbol and the composite component above it, as one message."""
     item = _plain_gtin(digits)
     elements, warnings = _elements(component)
-    more = _resolve(elements, warnings) if item is not None and elements else None
+    more = _resolve(elements, warnings, item.gtin) if item is not None and elements else None
     if item is None or more is None:
         return item
-    about = tuple(said for said in more.warnings if "without the item" not in said)
-    return more.model_copy(update={"gtin": item.gtin, "warnings": item.warnings + about})
+    return more.model_copy(update={"gtin": item.gtin, "warnings": item.warnings + more.warnings})
 
 
 def _upc_a(text: str) -> str:
@@ -118,18 +122,34 @@ def _upc_a(text: str) -> str:
 
 def _digital_link(uri: str) -> Gs1 | None:
     link = read_link(uri[:8].lower() + uri[8:])
-    elements: list[GS1ElementString] = []
-    warnings = [link.error] if link.error else []
-    for ai, value in link.elements:
-        try:
-            elements.append(GS1ElementString.parse(ai + value))
-        except (ParseError, ValueError, IndexError, KeyError, ArithmeticError):
-            warnings.append(f"cannot read ({ai}) {value}")
+    elements, warnings = _parsed(link.elements)
     if not elements or not is_link_key(elements[0].ai.ai):
         return None
     if any(one.gtin_error or one.sscc_error for one in elements):
         return None  # some other address that has "/01/" in it
+    if link.error and link.error not in link.faults:  # those are found again
+        warnings.append(link.error)
     return _resolve(elements, warnings)
+
+
+def _bracketed(text: str) -> Gs1 | None:
+    """The text under a barcode, as some scanners are set to send it; nothing else is GS1."""
+    found = read_bracketed(text)
+    elements, warnings = _parsed(found.elements)
+    if found.error not in ("", *found.faults) or warnings or not elements:
+        return None
+    return _resolve(elements, warnings)
+
+
+def _parsed(pairs: list[tuple[str, str]]) -> tuple[list[GS1ElementString], list[str]]:
+    elements: list[GS1ElementString] = []
+    warnings: list[str] = []
+    for ai, value in pairs:
+        try:
+            elements.append(GS1ElementString.parse(ai + value))
+        except (ParseError, ValueError, IndexError, KeyError, ArithmeticError):
+            warnings.append(f"cannot read ({ai}) {value}")
+    return elements, warnings
 
 
 def _looks_like_elements(text: str) -> bool:
@@ -180,7 +200,10 @@ def _predefined(text: str) -> GS1ElementString:
     return GS1ElementString.extract(text)
 
 
-def _resolve(elements: list[GS1ElementString], warnings: list[str]) -> Gs1 | None:
+def _resolve(
+    elements: list[GS1ElementString], warnings: list[str], item: str | None = None
+) -> Gs1 | None:
+    """The fields that ``elements`` say. ``item``: the GTIN of the symbol that they belong to."""
     ais: dict[str, str] = {}
     found: dict[str, GS1ElementString] = {}
     for element in elements:
@@ -191,13 +214,10 @@ def _resolve(elements: list[GS1ElementString], warnings: list[str]) -> Gs1 | Non
             continue
         ais[ai] = element.value
         found[ai] = element
-        if element.gtin_error or element.sscc_error:
-            warnings.append(f"the check digit of ({ai}) {element.value} is wrong")
-    warnings += [
-        f"({ai}) stands without the item it belongs to"
-        for ai in sorted(_ATTRIBUTES & ais.keys())
-        if not _ITEM_KEYS & ais.keys()
-    ]
+        if fault := fault_in(ai, element.value):
+            warnings.append(fault)
+    pairs = list(ais.items()) if item is None else [("01", item), *ais.items()]
+    warnings += association_warnings(pairs)
     weight, unit = _measure(found)
     try:
         return Gs1(

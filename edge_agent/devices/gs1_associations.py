@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 
 _ITEM = ("01", "02", "8006", "8026")
 _TRADE = ("01", "02")
@@ -70,7 +71,12 @@ def association_warnings(elements: Sequence[tuple[str, str]]) -> list[str]:
     for ai, value in elements:
         if values.setdefault(ai, value) != value:
             warnings.append(f"({ai}) says both {values[ai]!r} and {value!r}")
-    present = sorted(values)
+    return [*warnings, *_together(tuple(sorted(values)))]
+
+
+@lru_cache(maxsize=1024)  # the labels of a warehouse are of few kinds
+def _together(present: tuple[str, ...]) -> tuple[str, ...]:
+    warnings: list[str] = []
     for ai in present:
         for some, needed in _NEEDS:
             if ai.startswith(some) and not any(other.startswith(needed) for other in present):
@@ -86,4 +92,4 @@ def association_warnings(elements: Sequence[tuple[str, str]]) -> list[str]:
     for first, second in itertools.pairwise(measures):
         if first[:3] == second[:3]:
             warnings.append(f"({first}) and ({second}) exclude each other")
-    return warnings
+    return tuple(warnings)

@@ -103,7 +103,7 @@ def test_a_wrong_check_digit_is_a_warning() -> None:
 def test_a_lone_lot_is_a_warning() -> None:
     gs1 = read("]C110LOT7")
     assert gs1.lot == "LOT7"
-    assert gs1.warnings == ("(10) stands without the item it belongs to",)
+    assert gs1.warnings == ("(10) stands without (01) or (02) or (8006) or (8026)",)
 
 
 def test_what_cannot_be_read_is_skipped_and_said() -> None:

@@ -136,6 +136,52 @@ def test_an_attribute_of_a_content_may_stand_in_the_query() -> None:
     assert decode(f"https://a.example/00/{sscc}?02={GTIN}&37=12&10=A")["ok"]
 
 
+@pytest.mark.parametrize(
+    ("elements", "said"),
+    [
+        (f"410{GLN[:-1]}0", "check digit of (410)"),
+        ("422999", "(422) 999"),
+        ("422276\x1d426276", "(422) and (426) exclude"),
+        ("70032702301200", "70032702301200"),
+        ("3712", "(37) stands without (00)"),
+    ],
+)
+def test_every_rule_that_a_scan_breaks_travels_as_a_warning(elements: str, said: str) -> None:
+    event = read_gs1(f"01{GTIN}10A\x1d{elements}", "]C1")
+    assert event is not None
+    assert (event.gtin, event.lot) == (GTIN, "A")
+    assert any(said in warning for warning in event.warnings)
+
+
+def test_a_right_scan_has_no_warning() -> None:
+    for text in (
+        f"01{GTIN}1727123110A\x1d21S",
+        f"01{GTIN}3103001250",
+        f"(01){GTIN}(10)A(17)271231",
+    ):
+        event = read_gs1(text)
+        assert event is not None
+        assert (event.gtin, event.warnings) == (GTIN, ())
+
+
+def test_an_item_with_an_add_on_is_the_item() -> None:
+    for digits, gtin in (
+        ("950600013437612", "09506000134376"),
+        ("950600013437612345", "09506000134376"),
+        ("03600029145212", "00036000291452"),
+    ):
+        event = read_gs1(digits, "]E3")
+        assert event is not None
+        assert (event.gtin, event.warnings) == (gtin, ())
+    assert read_gs1("12", "]E1") is None
+    assert read_gs1("12345", "]E2") is None
+
+
+def test_text_in_brackets_that_is_no_symbol_is_none() -> None:
+    for text in ("(01)7", f"(01){GTIN}(89)X", "(0", "(01", "(020) 4545", f"(01){GTIN} (10)A"):
+        assert read_gs1(text) is None
+
+
 HOSTILE = (
     "7256" + "%41%41" * 1200 + "~",
     "4300" + "%41" * 2000 + "\x00",
