@@ -110,7 +110,8 @@ class Reads(Part):
     ignore: dict[Annotated[str, BeforeValidator(_source)], Texts] = Field(default_factory=dict)
     """Leave reads out in which this place has one of these values, such as a heartbeat."""
     time_format: str = "iso"
-    """``iso``, ``epoch-s``, ``epoch-ms``, ``epoch-us``, ``epoch-ns``, or a strptime pattern."""
+    """``iso``, ``epoch-s``, ``epoch-ms``, ``epoch-us``, ``epoch-ns``, a strptime pattern, or
+    ``any``: a number of 10, 13, 16 or 19 digits is one of the epochs, and all else ``iso``."""
     time_zone: str | None = None
     """Zone of a time that says none, as ``Europe/Berlin``; absent: such a time is a mistake."""
     data_encoding: Literal["text", "ascii-hex", "base64", "base64-hex"] = "text"

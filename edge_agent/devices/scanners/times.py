@@ -14,6 +14,8 @@ _EPOCHS = {
     "epoch-us": Decimal(1),
     "epoch-ns": Decimal("0.001"),
 }
+#: ``any``: the unit in which a number is a time from 2001 on and not yet of the next century.
+_BY_DIGITS = {10: "epoch-s", 13: "epoch-ms", 16: "epoch-us", 19: "epoch-ns"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
 #: More digits than a datetime keeps: the rest is cut off.
@@ -22,11 +24,11 @@ _FINE = re.compile(r"([.,][0-9]{6})[0-9]+")
 
 def check_time_format(text: str) -> None:
     """Raises ValueError with a sentence when there is no such format."""
-    if text == "iso" or text in _EPOCHS:
+    if text in ("iso", "any") or text in _EPOCHS:
         return
     if "%" not in text:
         raise ValueError(
-            f"{text!r} is no time format: use iso, {', '.join(_EPOCHS)}, or a pattern such as "
+            f"{text!r} is no time format: use iso, any, {', '.join(_EPOCHS)}, or a pattern such as "
             "%d.%m.%Y %H:%M:%S"
         )
     try:
@@ -46,6 +48,8 @@ def check_time_zone(text: str) -> None:
 def read_time(value: object, form: str, zone: str | None) -> datetime:
     """``value`` of a payload as an instant in UTC. Raises ValueError with a sentence."""
     shown = repr(str(value)[:40])
+    if form == "any":
+        form = _form_of(value)
     try:
         if form in _EPOCHS:
             return _from_epoch(value, _EPOCHS[form])
@@ -67,6 +71,13 @@ def read_time(value: object, form: str, zone: str | None) -> datetime:
         if said.startswith("the time "):
             raise
         raise ValueError(f"the time {shown} is not written as {form}") from None
+
+
+def _form_of(value: object) -> str:
+    """``iso`` for what is no number, else the unit by the digits before the point."""
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text := str(value).strip()):
+        return "iso"
+    return _BY_DIGITS.get(len(text.partition(".")[0]), "iso")
 
 
 def _from_epoch(value: object, unit: Decimal) -> datetime:

@@ -58,7 +58,7 @@ def _written(profile: ScannerProfile, data: str) -> str:
 
 
 def _time(form: str, now: datetime) -> Any:
-    if form == "iso":
+    if form in ("iso", "any"):
         return instant_text(now)
     if form in _TICKS:
         return int(now.timestamp() * _TICKS[form])

@@ -327,3 +327,23 @@ def test_no_bytes_crash_it(payload: bytes, form: str) -> None:
 def test_a_mistake_in_the_profile_is_said_in_a_sentence(read: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         profile(read=read)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("2026-11-20T08:15:00+01:00", 1_795_158_900, "1795158900", 1_795_158_900_000),
+        *(1_795_158_900_000_000, 1_795_158_900_000_000_000, "1795158900.0"),
+    ],
+)
+def test_a_time_of_any_kind_tells_its_unit_by_its_digits(said: object) -> None:
+    read = {"data": "/tag", "time": "/at", "time_format": "any"}
+    (found,) = results({"tag": "A", "at": said}, read=read)
+    assert isinstance(found, ScannerRead)
+    assert found.time == datetime(2026, 11, 20, 7, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("said", [17, 179515890, True, "20 past", "20261120", 17951589000, {}, []])
+def test_a_time_of_no_known_kind_is_told(said: object) -> None:
+    read = {"data": "/tag", "time": "/at", "time_format": "any"}
+    assert complaint({"tag": "A", "at": said}, read=read).code == "bad_time"
