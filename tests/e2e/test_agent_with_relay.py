@@ -216,7 +216,7 @@ def test_what_is_confirmed_is_at_the_relay_however_often_either_is_killed(
                     link.set("pass")
             device.wait_confirmed()
             until(lambda: host.unrelayed() == 0, "drained")
-            # a heartbeat that was under way when the line was cut fails after the events are through
+            # a heartbeat under way when the line was cut may fail after the events are through
             until(lambda: host.status()["uplink"]["trouble"] is None, "no trouble", 40)
             missing = [event for event in ids if not relay.knows(event)]
             assert missing == []
