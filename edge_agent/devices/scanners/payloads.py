@@ -23,6 +23,8 @@ from edge_agent.devices.scanners.serial_frames import SerialFrames
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 #: Documents of one payload that are no JSON and are each set aside: noise would make millions.
 _MOST_BROKEN = 100
+#: Bytes of a text that are cut at once, until there are too many reads.
+_PIECE = 64 * 1024
 
 
 def read_payload(
@@ -62,8 +64,17 @@ class Payloads:
         return _numbered(self._json(payload, captures or {}))
 
     def _text(self, payload: bytes) -> list[PayloadResult]:
-        frames = SerialFrames(self._profile, self._labels)
-        return [*frames.feed(payload), *frames.flush()]
+        frames, most = SerialFrames(self._profile, self._labels), self._profile.max_reads
+        found: list[PayloadResult] = []
+        for at in range(0, len(payload), _PIECE):
+            found += frames.feed(payload[at : at + _PIECE])
+            if len(found) > most:
+                break
+        else:
+            found += frames.flush()
+        if len(found) > most:
+            return [*found[:most], _too_many(payload, most)]
+        return found
 
     def _json(self, payload: bytes, captures: Mapping[str, str]) -> Iterator[PayloadResult]:
         profile, left, broken = self._profile, self._profile.max_reads, 0
@@ -80,14 +91,17 @@ class Payloads:
                 continue
             for item in items_of(profile.read, document, captures):
                 if left == 0:
-                    most = profile.max_reads
-                    message = f"The payload has more than {most} reads; the first are taken."
-                    yield unreadable(payload, "too_large", message)
+                    yield _too_many(payload, profile.max_reads)
                     return
                 left -= 1
                 result = read_item(profile, self._labels, Message(item, document, captures))
                 if result is not None:
                     yield result
+
+
+def _too_many(payload: bytes, most: int) -> UnreadableFrame:
+    message = f"The payload has more than {most} reads; the first are taken."
+    return unreadable(payload, "too_large", message)
 
 
 def _numbered(results: Iterable[PayloadResult]) -> list[PayloadResult]:

@@ -14,6 +14,9 @@ from edge_agent.devices.scanners.labels import Labels, as_bytes
 from edge_agent.devices.scanners.profile import LengthField, ScannerProfile
 from edge_agent.devices.scanners.reads import FrameResult, UnreadableFrame
 
+#: Bytes taken at once where frames say their length.
+_PIECE = 4096
+
 
 class SerialFrames:
     """The reads of one opening of a port."""
@@ -35,6 +38,13 @@ class SerialFrames:
         tokens = sorted(self._starts + self._ends, key=len, reverse=True)
         self._token = re.compile(b"|".join(map(re.escape, tokens))) if tokens else None
         self._longest = max(map(len, tokens), default=1)
+        # What is left of longer ends that begin with one: LF of CR LF after CR.
+        self._rests = {
+            token: tuple(
+                end[len(token) :] for end in self._ends if end != token and end.startswith(token)
+            )
+            for token in self._ends
+        }
         self._prefixes = as_bytes(profile.prefix)
         self.clear()
 
@@ -45,6 +55,7 @@ class SerialFrames:
         self._open = False
         self._skipping = False
         self._tails: tuple[bytes, ...] = ()
+        self._ended = False
 
     @property
     def pending(self) -> int:
@@ -53,12 +64,14 @@ class SerialFrames:
 
     def feed(self, data: bytes) -> list[FrameResult]:
         """What became complete with ``data``."""
-        self._buffer += data
         found: list[FrameResult] = []
         if self._length is not None:
-            while self._measured(self._length, found):
-                pass
+            for at in range(0, len(data), _PIECE):  # each frame looks at all that waits
+                self._buffer += data[at : at + _PIECE]
+                while self._measured(self._length, found):
+                    pass
             return found
+        self._buffer += data
         while self._cut(found):
             pass
         return found
@@ -73,6 +86,7 @@ class SerialFrames:
         found: list[FrameResult] = []
         rest = bytes(self._buffer)
         half_end = any(tail.startswith(rest) for tail in self._tails)
+        half_end = half_end or (self._ended and not rest)
         if self._length is not None or self._skipping or half_end:
             self.dropped += len(rest)
         else:
@@ -112,22 +126,20 @@ class SerialFrames:
         else:
             self._take(segment, found)
         self._open = is_start
-        self._tails = tuple(
-            end[len(token) :] for end in self._ends if not is_start and end.startswith(token)
-        )
+        self._ended = not is_start
+        self._tails = () if is_start else self._rests[token]
         return True
 
     def _drop_tail(self) -> bool:
         """Take off the rest of a longer end (LF after CR) that followed the end just taken."""
-        tails = [tail for tail in self._tails if tail]
-        buffer = bytes(self._buffer)
-        for tail in tails:
-            if buffer.startswith(tail):
+        head = bytes(self._buffer[: self._longest])  # not all of it: a payload may be all ends
+        for tail in self._tails:
+            if head.startswith(tail):
                 del self._buffer[: len(tail)]
                 self._tails = ()
                 return True
-        if buffer == b"" or any(tail.startswith(buffer) for tail in tails):
-            return not tails
+        if any(tail.startswith(head) for tail in self._tails):
+            return False
         self._tails = ()
         return True
 

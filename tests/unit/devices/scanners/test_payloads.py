@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -347,3 +348,27 @@ def test_a_time_of_any_kind_tells_its_unit_by_its_digits(said: object) -> None:
 def test_a_time_of_no_known_kind_is_told(said: object) -> None:
     read = {"data": "/tag", "time": "/at", "time_format": "any"}
     assert complaint({"tag": "A", "at": said}, read=read).code == "bad_time"
+
+
+def test_a_text_has_no_more_reads_than_the_profile_allows() -> None:
+    found = results(b"A\n" * 200_000, "text", max_reads=1000)
+    assert len(found) == 1001
+    assert isinstance(found[-1], UnreadableFrame)
+    assert found[-1].code == "too_large"
+    assert len(results(b"A\n" * 1000, "text", max_reads=1000)) == 1000
+
+
+@pytest.mark.parametrize("noise", [b"\r", b"\n", b"\r\n", b"\x02", b"\x03", b"x\r", b"\x02\x01A"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"start": "\x02", "end": ["\x03", "\r", "\r\n"]},
+        {"start": "\x02", "length": {"size": 1, "form": "big-endian"}, "end": []},
+        {"end": [], "idle_flush_s": 1},
+    ],
+)
+def test_no_payload_of_a_mebibyte_takes_long(frame: dict[str, Any], noise: bytes) -> None:
+    payload = noise * (2**20 // len(noise))
+    began = time.process_time()
+    results(payload, "text", frame=frame)
+    assert time.process_time() - began < 10
