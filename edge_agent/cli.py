@@ -11,7 +11,7 @@ import sys
 from edge_contract.errors import EdgeError
 
 #: Codes of errors that mean the configuration, or how the command was used.
-_WRONG = frozenset({"configuration", "secret", "misuse"})
+_WRONG = frozenset({"configuration", "secret", "misuse", "unknown-printer"})
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from edge_agent.devices.printers.languages import Poll
 from edge_agent.devices.printers.profile import Language, PrinterProfile
+from edge_agent.devices.printers.state import why_not
 from edge_agent.devices.printers.zebra_alert import JOB_COMPLETED, LABEL_TAKEN, Alert
 
 MOST_LABELS = 10_000
@@ -175,7 +176,7 @@ class JobWatch:
             return ""
         labels, rise = self._what.labels, self.rise
         if self._trouble:
-            return f"the printer says {', '.join(self._trouble)}"
+            return why_not(self._trouble)
         if rise is not None and rise > labels:
             return f"its counter rose by {rise} and not by {labels}: others print on it, too"
         if rise is not None and rise < labels:

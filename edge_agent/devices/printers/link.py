@@ -24,6 +24,7 @@ from edge_agent.devices.printers.orders import Order, Orders
 from edge_agent.devices.printers.printing import Heard, Printing, PrintResult
 from edge_agent.devices.printers.profile import PrinterProfile
 from edge_agent.devices.printers.state import (
+    REMEDY,
     PrinterPicture,
     Seen,
     State,
@@ -42,12 +43,6 @@ _HEALTH: dict[State, Health] = {
     "attention": "fault",
     "error": "fault",
     "offline": "down",
-}
-_REMEDY = {
-    "no_answer": "The printer does not answer: check media, ribbon and head.",
-    "incomplete_answer": "The printer's answer broke off: check its network.",
-    "bad_answer": "The printer answers something else than its language has: check its language.",
-    "unreachable": "The printer cannot be reached: check its power and network.",
 }
 #: How long a held line is listened to at a time.
 _LISTEN_S = 0.25
@@ -281,5 +276,5 @@ class PrinterLink:
 
     def _detail(self, now: Seen) -> str:
         trouble = "" if self._alerts is None else self._alerts.trouble
-        told = next((_REMEDY[one] for one in now.conditions if one in _REMEDY), "")
+        told = next((REMEDY[one] for one in now.conditions if one in REMEDY), "")
         return " ".join(filter(None, (told or ", ".join(now.conditions), trouble)))

@@ -18,6 +18,7 @@ from edge_agent.devices.printers.jobs import Expected, JobWatch, PrintJob
 from edge_agent.devices.printers.languages import Poll, count_of, odometer
 from edge_agent.devices.printers.line import BrokenOff
 from edge_agent.devices.printers.profile import PrinterProfile
+from edge_agent.devices.printers.state import why_not
 from edge_agent.devices.printers.zebra_alert import Alert
 
 _LOOK_S = 0.2
@@ -128,7 +129,7 @@ class Printing:
         while True:
             found = self._printer.look(conversation)
             if not found.seen.ready:
-                return f"the printer says {', '.join(found.seen.conditions)}"
+                return why_not(found.seen.conditions)
             if not found.seen.busy:
                 return ""
             if self._stopping.wait(_LOOK_S) or self._monotonic() > deadline:

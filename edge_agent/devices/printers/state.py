@@ -45,8 +45,24 @@ _POLLED = frozenset(
 #: What no question tells.
 _PUSHED_ONLY = frozenset({"media_low", "ribbon_low", "battery_low", "rfid_error", "ribbon_in"})
 _FAULTS_OF_ANSWER = frozenset({"unreachable", "no_answer", "incomplete_answer", "bad_answer"})
+#: What such a one is in a sentence, with what to do.
+REMEDY = {
+    "no_answer": "The printer does not answer: check media, ribbon and head.",
+    "incomplete_answer": "The printer's answer broke off: check its network.",
+    "bad_answer": "The printer answers something else than its language has: check its language.",
+    "unreachable": "The printer cannot be reached: check its power and network.",
+}
 #: Silence explained: a printer that pushed one of these need not be asked why it does not answer.
 _SILENT = frozenset({"no_answer"})
+
+
+def why_not(conditions: Iterable[str]) -> str:
+    """Why it does not print, as the end of a sentence."""
+    named = list(conditions)
+    for condition in named:
+        if condition in REMEDY:
+            return REMEDY[condition].replace("The ", "the ", 1).rstrip(".")
+    return f"the printer says {', '.join(named)}"
 
 
 def weight(condition: str) -> State:

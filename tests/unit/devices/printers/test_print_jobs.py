@@ -141,7 +141,10 @@ def test_a_silent_printer_is_waited_for_and_then_given_up() -> None:
         job.polled(SILENT, float(at))
         assert not job.done(float(at))
     assert job.done(60.0)
-    assert (job.proof, job.doubt) == (0, "the printer says no_answer")
+    assert (job.proof, job.doubt) == (
+        0,
+        "the printer does not answer: check media, ribbon and head",
+    )
 
 
 def test_a_job_that_goes_on_is_not_given_up() -> None:
