@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edge_agent.devices.profiles.addresses import check_places
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.settings import DeviceSettings, MqttSettings
@@ -20,7 +21,7 @@ from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.places import DEFAULT_PATH as DEFAULT_PATH
 from edge_contract.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from edge_contract.event import Identifier
-from edge_contract.toml_errors import ConfigurationError, parse_toml
+from edge_contract.toml_errors import ConfigurationError, parse_toml, placed
 
 #: systemd puts the secrets of ``LoadCredential=`` into this directory.
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
@@ -201,6 +202,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig
     )
     try:
         devices = configured_devices(anchored.devices, ProfileLibrary(anchored.profiles))
+        check_places(devices)
         benches_of(devices, anchored.stations)
         if anchored.mqtt is None and (fleets := [d.name for d in devices if d.transport == "mqtt"]):
             raise ConfigurationError(
@@ -208,7 +210,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig
                 "Say in [mqtt] where the site's broker is; edge-agent config check tries it.",
             )
     except ConfigurationError as error:
-        lines = "\n".join(f"{path}: {line}" for line in error.message.splitlines())
+        lines = "\n".join(placed(line, text, str(path)) for line in error.message.splitlines())
         raise ConfigurationError(lines, error.remedy) from error
     return anchored
 

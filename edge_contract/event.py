@@ -15,13 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from edge_contract.kind_names import RAW_KINDS
 from edge_contract.kind_names import Kind as Kind
 from edge_contract.kinds import ADDED_BY_AGENT, KINDS, document_of
+from edge_contract.scalars import IDENTIFIER_PATTERN as IDENTIFIER_PATTERN
 from edge_contract.scalars import Instant, NulFree, instant_text
 
 #: Bytes of one event as a device may publish it. A larger payload is quarantined (its head kept).
 MAX_EVENT_BYTES = 64 * 1024
 
-#: Names of devices and sites: a topic level, a URI segment and a file name at once.
-IDENTIFIER_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
 
 _SOURCE = re.compile(

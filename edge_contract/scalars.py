@@ -17,6 +17,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 #: into the quantity field is the usual one), not a stock movement.
 MAX_QUANTITY = Decimal("999999999")
 
+#: Names of devices and sites: a topic level, a URI segment and a file name at once.
+IDENTIFIER_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?")
 _DECIMAL_PATTERN = rf"^{_DECIMAL.pattern}$"
 

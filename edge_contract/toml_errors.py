@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from edge_contract.errors import NeedsOperator
+from edge_contract.scalars import IDENTIFIER_PATTERN
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -51,7 +52,7 @@ def parse_toml(text: str, file: str, model: type[Model], remedy: str = "") -> Mo
             sentence(detail, text, data, file, model)
             for detail in error.errors(include_url=False, include_context=False)
         ]
-        raise ConfigurationError("\n".join(lines), remedy) from None
+        raise ConfigurationError("\n".join(dict.fromkeys(lines)), remedy) from None
 
 
 def syntax_sentence(error: tomllib.TOMLDecodeError, file: str) -> str:
@@ -82,9 +83,20 @@ def sentence(
             return f"{at}: {name} is unknown; did you mean {alike[0]}?"
         return f"{at}: {name} is unknown; known here: {', '.join(known)}."
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    if message.endswith(f"'{IDENTIFIER_PATTERN}'"):
+        message = "a name has a-z, 0-9, and after its first character also . _ and -, 63 at most"
     if isinstance(value, str | int | float) and not _SECRET.search(str(keys[-1] if keys else "")):
         message += f" (it is {value!r})"
     return f"{at}: {name}: {message}." if name else f"{at}: {message}."
+
+
+def placed(mistake: str, text: str, file: str) -> str:
+    """``mistake`` (``devices.dock-2: …``), found after the parsing, with its file and line."""
+    table, _, rest = mistake.partition(": ")
+    inner = re.match(r"override\.[\w.-]+", rest)
+    keys = [*table.split("."), *(inner[0].rstrip(".").split(".") if inner else ())]
+    line = line_of(text, keys)
+    return f"{file}:{line}: {mistake}" if line else f"{file}: {mistake}"
 
 
 def line_of(text: str, keys: Sequence[str | int]) -> int | None:

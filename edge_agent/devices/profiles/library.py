@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from edge_agent.devices.profiles.schema import Profile
 from edge_agent.places import DEFAULT_PATH
-from edge_contract.toml_errors import ConfigurationError, parse_toml
+from edge_contract.toml_errors import ConfigurationError, known_keys, parse_toml
 
 _SHIPPED = Path(__file__).parent
 #: What a profile may be called: it stands in configurations and commands.
@@ -120,6 +120,9 @@ def overridden(profile: Profile, changes: Mapping[str, Any]) -> Profile:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, found["loc"]))
+        if found["type"] == "extra_forbidden":
+            known = ", ".join(known_keys(Profile, found["loc"][:-1]))
+            raise ValueError(f"override.{where} is unknown; known here: {known}") from None
         said = found["msg"].removeprefix("Value error, ")
         raise ValueError(f"override.{where}: {said}" if where else said) from None
 

@@ -134,6 +134,21 @@ def test_every_default_the_example_shows_is_the_default(tmp_path: Path) -> None:
             'port = "/dev/ttyUSB0"\noverride.serial.parity = "X"',
             "devices.bench-1: override.serial.parity: Input should be 'N', 'E', 'O'",
         ),
+        (
+            'port = "/dev/ttyUSB0"',
+            'port = "/dev/ttyUSB0"\noverride.serial.baud = 4800',
+            "agent.toml:18: devices.bench-1: override.serial.baud is unknown; known here: baudrate",
+        ),
+        (
+            'port = "/dev/ttyUSB0"',
+            'port = "COM1"',
+            "agent.toml:15: devices.bench-1: port 'COM1' is",
+        ),
+        (
+            "[devices.bench-1]",
+            "[devices.Bench-1]",
+            "devices.Bench-1: a name has a-z, 0-9, and after its first character also . _ and -",
+        ),
         ('host = "192.0.2.10"', 'host = "192.0.2.10"\nname = "x"', "another name: remove it"),
         (
             "[devices.bench-1]",

@@ -77,7 +77,10 @@ def test_a_fleet_stands_nowhere_its_devices_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (SCALE + SCALE.replace("scale-1", "scale-2"), "has the scale scale-1 already"),
+        (
+            SCALE + SCALE.replace("scale-1", "scale-2").replace("USB0", "USB1"),
+            "has the scale scale-1 already",
+        ),
         (SCALE + '[stations.bench-2]\ndevices = ["scale-1"]', "scale-1 stands at bench-"),
         ('[stations.a]\ndevices = ["p"]\n[stations.b]\ndevices = ["p"]', "p stands at a already"),
         ("[stations.a]\nwindow_s = 0", "window_s"),
