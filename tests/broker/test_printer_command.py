@@ -97,7 +97,7 @@ def test_a_label_as_large_as_a_socket_takes_and_one_that_is_larger(
 
 def test_mistakes_are_told(config: Path) -> None:
     done = run(config, "--printer", "zebra-9", "-")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert b"Known: zebra-1." in done.stderr
     socket = config.parent / "agent.sock"
     for question in (
