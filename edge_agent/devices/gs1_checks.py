@@ -91,7 +91,7 @@ def fault_in(ai: str, value: str) -> str | None:
         return f"({ai}) {value} has a % that stands for no character"
     if ai in {"8006", "8026"} and not 0 < int(value[14:16]) <= int(value[16:18]):
         return f"({ai}) {value} names no piece of its total"
-    if ai in _PREFIXED and not value[:4].isdigit():
+    if ai in _PREFIXED and not (len(value) >= 4 and value[:4].isdigit()):
         return f"({ai}) {value} begins with no company prefix"
     if ai in _PAIRED and not check_pair_fits(value):
         return f"the check pair of ({ai}) {value} is wrong"
