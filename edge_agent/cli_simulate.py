@@ -30,6 +30,9 @@ simulate_app = typer.Typer(
     help="Play a scale, a printer or a scanner, with faults on demand; type help while it runs.",
 )
 
+#: When a simulated device finds its place taken.
+_ELSEWHERE = "Name another with --pty or --listen."
+
 PtyPath = Annotated[
     Path | None,
     typer.Option(help="Where the link to the pseudo-terminal is put; absent: a new directory."),
@@ -87,7 +90,7 @@ def simulate_scale(
             overrides = scale_overrides(profile.scale, unit)
         except ValueError as error:
             raise Rejected("misuse", f"--weight and --unit: {error}.") from None
-        with bound():
+        with bound(f"{pty or listen or 'A pseudo-terminal'} cannot be had", _ELSEWHERE):
             stack.enter_context(scale)
         introduce("scale", name or "scale-1", protocol, profile, line, overrides)
         serve(Console(scale_hands(scale), tell), script, signals)
@@ -132,7 +135,7 @@ def simulate_scanner(
         line = line_of(profile, pty, listen)
         stack.callback(line.close)
         scanner = SimulatedScanner(profile.scanner, line)
-        with bound():
+        with bound(f"{pty or listen or 'A pseudo-terminal'} cannot be had", _ELSEWHERE):
             stack.enter_context(scanner)
         introduce("scanner", name or "scanner-1", profile_name, profile, line, {})
         hands = scanner_hands(scanner)
@@ -172,7 +175,7 @@ def simulate_printer(
         printer = PrinterOnLine(
             machine, line, lambda label: tell(f"printed: {escaped(label)[:200]}")
         )
-        with bound():
+        with bound(f"{pty or listen or 'A pseudo-terminal'} cannot be had", _ELSEWHERE):
             stack.enter_context(printer)
         introduce("printer", name or "label-1", profile_name, profile, line, {})
         serve(Console(printer_hands(printer), tell), script, signals)
@@ -203,11 +206,11 @@ def _mqtt_scanner(
         place = topic_of(filter_, name)
     except ValueError as error:
         raise Rejected("misuse", f"{error}.") from None
-    with bound():
+    with bound(f"{password_file} cannot be read", "Name another with --password-file."):
         lines = password_file.read_text().splitlines() if password_file else []
     password = lines[0].strip() if lines else None
     with stage() as (stack, signals):
-        with bound():
+        with bound(f"The broker {host}:{port} cannot be reached", "See that it runs, and --mqtt."):
             publisher = stack.enter_context(
                 MqttPublisher(f"simulated-{name}", host, port, username=username, password=password)
             )

@@ -53,12 +53,12 @@ def address_of(text: str, option: str, usual: int | None = None) -> tuple[str, i
 
 
 @contextmanager
-def bound() -> Iterator[None]:
-    """What cannot be had (a port, a broker, a file) is one sentence."""
+def bound(what: str, remedy: str) -> Iterator[None]:
+    """What cannot be had (a port, a broker, a file) is one sentence with a remedy."""
     try:
         yield
     except OSError as error:
-        raise Rejected("misuse", f"It cannot be there: {error}.") from None
+        raise Rejected("misuse", f"{what}: {error.strerror or error}. {remedy}") from None
 
 
 def introduce(

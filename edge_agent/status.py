@@ -2,7 +2,7 @@
 
 A request is one line of JSON, ``{"ask": "status", …}``. The answer is one line or several:
 ``{"ok": true, "item": …}`` each, then ``{"ok": true, "end": true}``; or
-``{"ok": false, "error": …, "remedy": …}``. Access is by the socket file's mode.
+``{"ok": false, "error": …, "remedy": …, "code": …}``. Access is by the socket file's mode.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class StatusServer:
         except NeedsOperator as error:
             yield {"ok": False, "error": error.message, "remedy": error.remedy}
         except EdgeError as error:
-            yield {"ok": False, "error": str(error), "remedy": ""}
+            code = getattr(error, "code", "refused")
+            yield {"ok": False, "error": str(error), "remedy": "", "code": code}
         else:
             yield {"ok": True, "end": True}
 
@@ -147,7 +148,8 @@ def ask(path: Path, question: str, **arguments: Any) -> Iterator[Any]:
                     reply = json.loads(line)
                     if not reply["ok"]:
                         remedy = reply.get("remedy", "")
-                        raise Rejected("refused", f"{reply['error']} {remedy}".strip())
+                        code = reply.get("code", "refused")
+                        raise Rejected(code, f"{reply['error']} {remedy}".strip())
                     if reply.get("end"):
                         return
                     yield reply["item"]

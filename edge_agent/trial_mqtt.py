@@ -100,7 +100,8 @@ def _connected(config: AgentConfig, topics: str, inbox: queue.Queue[MQTTMessage 
         client.connect(settings.host, settings.port, settings.keepalive_s, clean_start=True)
     except (OSError, ValueError) as error:
         raise Retryable(
-            f"{where} cannot be reached: {error}. Check [mqtt] and the network."
+            f"{where} cannot be reached: {getattr(error, 'strerror', None) or error}. "
+            "Check [mqtt], the network, and whether it runs."
         ) from error
     client.loop_start()
     return client

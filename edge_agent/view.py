@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from edge_agent.report import DeviceReport, Report, TroubleReport
+from edge_agent.report import DeviceReport, LinkReport, Report, TroubleReport
 
 _MIB = 1024 * 1024
 #: Gaps of one device that are named; ``--json`` has all.
@@ -26,7 +27,7 @@ def status_view(report: Report) -> RenderableType:
         parts.append(Panel(Text("\n".join(complaints)), title="needs a look", style="yellow"))
     parts.append(_facts(report))
     if report.links:
-        parts.append(_links(report))
+        parts.append(_links(report.links, report.clock.time))
     if report.devices:
         parts.append(_devices(report.devices, report.clock.time))
     return Group(*parts)
@@ -94,7 +95,8 @@ def _facts(report: Report) -> Table:
         retry = (
             f", next try in {report.uplink.retry_in_s:.0f} s" if report.uplink.retry_in_s else ""
         )
-        table.add_row("uplink", f"{report.uplink.link} for {since}{retry} ({report.uplink.url})")
+        url = escape(report.uplink.url)
+        table.add_row("uplink", f"{report.uplink.link} for {since}{retry} ({url})")
         table.add_row("odoo", report.uplink.odoo)
     oldest = "" if outbox.oldest_age_s is None else f", the oldest {_span(outbox.oldest_age_s)} old"
     table.add_row("waiting for the relay", f"{outbox.unrelayed}{oldest}")
@@ -107,11 +109,12 @@ def _facts(report: Report) -> Table:
     return table
 
 
-def _links(report: Report) -> Table:
+def _links(links: Iterable[LinkReport], now: datetime) -> Table:
     table = Table("link", "kind", "state", "for", "detail", box=None, header_style="dim")
-    for link in report.links:
-        since = "" if link.since is None else _ago(link.since, report.clock.time)
-        table.add_row(link.name, link.kind, link.health, since, link.detail)
+    for link in links:
+        since = "" if link.since is None else _ago(link.since, now)
+        # What a device said may stand in it, and would be taken for markup.
+        table.add_row(link.name, link.kind, link.health, since, Text(link.detail))
     return table
 
 
@@ -169,7 +172,7 @@ def quarantine_view(entries: Iterable[Mapping[str, Any]]) -> Table:
             entry["recorded"][:19],
             entry["device"],
             str(entry["size"]),
-            entry["message"],
+            Text(entry["message"]),
             Text(entry["begins"]),
         )
     return table

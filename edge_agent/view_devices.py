@@ -19,11 +19,13 @@ def profiles_view(rows: Iterable[Mapping[str, Any]]) -> Table:
     for row in rows:
         if row["error"]:
             wrong = Text(f"cannot be used: {row['error']}", style="red")
-            table.add_row(row["name"], "", "", "", wrong, row["origin"])
+            table.add_row(row["name"], "", "", "", wrong, Text(row["origin"]))
         else:
             lines = ", ".join(row["transports"])
             title = Text(row["title"])
-            table.add_row(row["name"], row["class"], lines, row["speaks"], title, row["origin"])
+            table.add_row(
+                row["name"], row["class"], lines, row["speaks"], title, Text(row["origin"])
+            )
     return table
 
 

@@ -67,7 +67,7 @@ def port() -> Iterator[tuple[int, str]]:
         os.close(far)
 
 
-def config(directory: Path, path: str) -> Path:
+def config(directory: Path, path: str, dock: str = "/dev/none-2") -> Path:
     file = directory / "agent.toml"
     file.write_text(
         '[site]\nname = "dc1"\nagent = "dock-a"\n'
@@ -75,7 +75,7 @@ def config(directory: Path, path: str) -> Path:
         f'[devices.bench-1]\nprofile = "mt-sics"\nport = "{path}"\n'
         "override.scale.poll_interval_s = 0.05\noverride.scale.reply_timeout_s = 0.2\n"
         '[devices.dock-1]\nprofile = "serial-scanner"\n'
-        f'port = "{path}"\n'
+        f'port = "{dock}"\n'
     )
     return file
 
@@ -147,7 +147,7 @@ def test_bytes_that_make_no_sense_are_shown_with_what_to_check(
 def test_silence_is_said_plainly_with_what_to_check(
     run: Run, tmp_path: Path, port: tuple[int, str]
 ) -> None:
-    file = config(tmp_path, port[1])
+    file = config(tmp_path, "/dev/none", dock=port[1])
     done = run("devices", "test", "dock-1", "-c", file, "--seconds", 1)
     assert done.status == 1
     assert "Nothing came from dock-1 in 1 s. Scan a label while the test runs." in done.out

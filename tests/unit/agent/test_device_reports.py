@@ -12,8 +12,8 @@ from edge_agent.devices.links import LinkState
 from edge_agent.devices.presence import Presence
 from edge_agent.devices.profiles.library import ProfileLibrary, parse_profile
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
-from edge_agent.report import DeviceReport
-from edge_agent.view import _devices
+from edge_agent.report import DeviceReport, LinkReport
+from edge_agent.view import _devices, _links, quarantine_view
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
 
@@ -108,3 +108,14 @@ def test_people_see_every_device_with_its_gaps() -> None:
         assert shown in reader
     assert any(line.startswith("printer-1") and "fault" in line for line in lines)
     assert any(line.startswith("h1") and "online, boot 3" in line for line in lines)
+
+
+def test_what_a_device_said_is_shown_as_it_is_and_never_taken_for_markup() -> None:
+    said = "It says '[/b]': see [mqtt]."
+    link = LinkReport(name="scale-1", kind="scale", health="fault", detail=said, since=None)
+    entry = {"number": 1, "recorded": "", "device": "d", "size": 4, "message": said, "begins": said}
+    for table in (_links([link], NOON), quarantine_view([entry])):
+        console = Console(file=StringIO(), width=160)
+        console.print(table)
+        assert isinstance(console.file, StringIO)
+        assert said in console.file.getvalue()
