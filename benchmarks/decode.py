@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from benchmarks.figures import Aim, Figure, paired
 from benchmarks.stage import Stage
-from edge_agent.devices.gs1 import read_gs1
+from edge_agent.devices.gs1.reading import read_gs1
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.scanners.profile import ScannerProfile
 from edge_agent.devices.scanners.serial_frames import SerialFrames

@@ -34,11 +34,11 @@ from paho.mqtt.properties import Properties
 from benchmarks.figures import Aim, Figure, paired
 from benchmarks.scans import DEVICES, device_of, payload
 from benchmarks.stage import Stage, now, opened
-from edge_agent.devices.gs1 import _predefined
+from edge_agent.devices.gs1.reading import _predefined
 from edge_agent.devices.intake import _resolved
 from edge_agent.devices.links import AppendBlocking
-from edge_agent.devices.mqtt import MqttLink
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.link import MqttLink
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.settings import MqttSettings
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_contract.mqtt import EVENT_FILTER, event_topic

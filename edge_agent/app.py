@@ -13,7 +13,7 @@ from edge_agent import clock
 from edge_agent.agent import Agent, Identity, Patience
 from edge_agent.answers import Answers
 from edge_agent.config import AgentConfig, UplinkSettings
-from edge_agent.devices.mqtt_session import tls_context
+from edge_agent.devices.mqtt.session import tls_context
 from edge_agent.floor import Floor
 from edge_agent.outbox.store import SqliteOutbox
 from edge_agent.secret import read_secret

@@ -16,7 +16,7 @@ from edge_agent.devices.profiles.addresses import check_places
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.settings import DeviceSettings, MqttSettings
-from edge_agent.devices.station_settings import StationSettings, benches_of
+from edge_agent.devices.stations.settings import StationSettings, benches_of
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.places import DEFAULT_PATH as DEFAULT_PATH
 from edge_contract.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from edge_agent.devices.fleets import DEVICE, fleet_of
-from edge_agent.devices.followed import DevicePresence
 from edge_agent.devices.links import Health, LinkState
+from edge_agent.devices.mqtt.fleets import DEVICE, fleet_of
+from edge_agent.devices.presence.followed import DevicePresence
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.report import ClassReport, DeviceReport
 

@@ -8,18 +8,18 @@ from edge_agent.agent import Agent
 from edge_agent.clock import Clock
 from edge_agent.config import AgentConfig
 from edge_agent.device_reports import device_reports
-from edge_agent.devices.arrivals import Arrivals
-from edge_agent.devices.fleets import fleets_of
 from edge_agent.devices.live import Live
-from edge_agent.devices.mqtt import MqttLink
-from edge_agent.devices.mqtt_profiles import FleetReader
-from edge_agent.devices.pairing import Pairing
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.arrivals import Arrivals
+from edge_agent.devices.mqtt.fleets import fleets_of
+from edge_agent.devices.mqtt.link import MqttLink
+from edge_agent.devices.mqtt.profiles import FleetReader
+from edge_agent.devices.presence.presence import Presence
+from edge_agent.devices.presence.remembered import RememberedDevices
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
-from edge_agent.devices.remembered import RememberedDevices
 from edge_agent.devices.scales.reading import ScaleReading
-from edge_agent.devices.station_settings import benches_of
+from edge_agent.devices.stations.pairing import Pairing
+from edge_agent.devices.stations.settings import benches_of
 from edge_agent.lines import line_link
 from edge_agent.report import DeviceReport
 

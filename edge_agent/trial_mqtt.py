@@ -14,9 +14,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent import clock
 from edge_agent.config import AgentConfig
-from edge_agent.devices.fleets import fleet_of
 from edge_agent.devices.live import Seen
-from edge_agent.devices.mqtt_session import tls_context
+from edge_agent.devices.mqtt.fleets import fleet_of
+from edge_agent.devices.mqtt.session import tls_context
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.devices.scanners.payloads import read_payload
 from edge_contract.errors import NeedsOperator, Retryable

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from edge_agent.devices.decoding import PROTOCOLS
-from edge_agent.devices.gs1 import read_gs1
-from edge_agent.devices.gs1_decoding import decode_gs1
+from edge_agent.devices.gs1.decoding import decode_gs1
+from edge_agent.devices.gs1.reading import read_gs1
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.scales.codec import scale_codec
 from edge_agent.devices.scales.decoding import decode_scale

@@ -84,7 +84,7 @@ def decode(
 
         reads = decode_scanner(frame, known.scanner)
         return {"status": "error" if reads["errors"] else "ok", **reads}
-    from edge_agent.devices.gs1_decoding import decode_gs1
+    from edge_agent.devices.gs1.decoding import decode_gs1
 
     symbol = decode_gs1(frame)
     return {"status": "ok" if symbol["ok"] else "error", **symbol}

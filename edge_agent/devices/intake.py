@@ -17,9 +17,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from edge_agent.devices.clock import ClockReading
 from edge_agent.devices.complaints import complaint
-from edge_agent.devices.gs1 import read_gs1
+from edge_agent.devices.gs1.reading import read_gs1
+from edge_agent.devices.presence.clock import ClockReading
 from edge_agent.outbox.port import Reading, Unreadable
 from edge_contract.event import IDENTIFIER_PATTERN, MAX_EVENT_BYTES, DeviceEvent
 from edge_contract.kinds import ADDED_BY_AGENT

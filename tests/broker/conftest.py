@@ -17,8 +17,8 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.devices.links import AppendBlocking
-from edge_agent.devices.mqtt import MqttLink
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.link import MqttLink
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.settings import MqttSettings
 from edge_agent.devices.simulate.handheld import Handheld
 from edge_agent.outbox.fake import MemoryOutbox

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge_agent.devices.mqtt import MqttLink
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.link import MqttLink
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.settings import MqttSettings
 from edge_agent.devices.simulate.handheld import Handheld
 from edge_sandbox.broker import Broker

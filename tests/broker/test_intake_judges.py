@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from edge_agent.devices.clock import ClockReading
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.presence.clock import ClockReading
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.simulate.handheld import Handheld
 from edge_agent.outbox.port import IntakeRefused
 from edge_contract.event import MAX_EVENT_BYTES

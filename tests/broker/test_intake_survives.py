@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.devices.mqtt import Burst, MqttLink
-from edge_agent.devices.mqtt_profiles import Item
-from edge_agent.devices.mqtt_session import Session
+from edge_agent.devices.mqtt.link import Burst, MqttLink
+from edge_agent.devices.mqtt.profiles import Item
+from edge_agent.devices.mqtt.session import Session
 from edge_agent.outbox.port import Appended, IntakeRefused
 from edge_contract.mqtt import Feedback
 

@@ -16,11 +16,11 @@ import pytest
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.devices.fleets import fleets_of
-from edge_agent.devices.mqtt import Burst, MqttLink
-from edge_agent.devices.mqtt_profiles import FleetReader, Item
-from edge_agent.devices.mqtt_session import Session
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.fleets import fleets_of
+from edge_agent.devices.mqtt.link import Burst, MqttLink
+from edge_agent.devices.mqtt.profiles import FleetReader, Item
+from edge_agent.devices.mqtt.session import Session
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.profiles.library import parse_profile
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.outbox.port import Appended, IntakeRefused
@@ -181,7 +181,7 @@ def test_what_readers_send_while_intake_is_refused_is_bounded_and_comes_again(
     until: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge_agent.devices.mqtt._MOST_HELD", 500)
+    monkeypatch.setattr("edge_agent.devices.mqtt.link._MOST_HELD", 500)
     outbox.refusal = IntakeRefused("The disk is full.", "Make room.")
     link = make_reading(retry_s=0.05)
     device = make_careless("r1")

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from edge_agent.devices.pairing import Bench, Pairing
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.scales.link import ScaleLink
 from edge_agent.devices.settings import DeviceSettings
 from edge_agent.devices.simulate.scale import SimulatedScale
+from edge_agent.devices.stations.pairing import Bench, Pairing
 
 
 @dataclass

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 def ack_before_commit() -> None:
     """The agent says ``stored`` and acknowledges, and stores afterwards."""
-    from edge_agent.devices.mqtt import MqttLink
+    from edge_agent.devices.mqtt.link import MqttLink
     from edge_agent.outbox.port import Appended, Reading
     from edge_contract import killpoint
 

@@ -15,8 +15,8 @@ from uuid import UUID
 import httpx
 
 from edge_agent.agent import Agent, Identity
-from edge_agent.devices.feedback import answer
 from edge_agent.devices.intake import read_event
+from edge_agent.devices.mqtt.feedback import answer
 from edge_agent.outbox.settings import OutboxSettings
 from edge_agent.outbox.store import SqliteOutbox
 from edge_agent.sync.actions import Limits, Send, Wait

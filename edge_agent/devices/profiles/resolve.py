@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.devices.fleets import fleets_of
+from edge_agent.devices.mqtt.fleets import fleets_of
 from edge_agent.devices.profiles.library import ProfileLibrary, overridden
 from edge_agent.devices.profiles.schema import DeviceClass, Profile
 from edge_agent.devices.settings import DeviceSettings

@@ -19,12 +19,12 @@ from edge_agent.devices.live import Tap
 from edge_agent.devices.ports.keeping import PortThread
 from edge_agent.devices.ports.port import SerialPort
 from edge_agent.devices.ports.troubles import PortSilent, PortStuck, PortTrouble
+from edge_agent.devices.presence.standing import Standing
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.devices.scales.codec import scale_codec, start_bytes
 from edge_agent.devices.scales.profile import ScaleProfile
 from edge_agent.devices.scales.reading import ScaleReading
 from edge_agent.devices.scales.watching import Watching
-from edge_agent.devices.standing import Standing
 
 #: Sees every reading as it comes, in the link's thread: device and reading.
 Observe = Callable[[str, ScaleReading], None]

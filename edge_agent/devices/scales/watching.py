@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from edge_agent.devices.holding import Holding, reading_of
 from edge_agent.devices.links import Clock, Tally
+from edge_agent.devices.presence.standing import Standing
 from edge_agent.devices.scales.profile import ScaleProfile
 from edge_agent.devices.scales.reading import ScaleReading, StableWeights
-from edge_agent.devices.standing import Standing
 
 #: So many frames in a row that make no sense are a fault; fewer are noise on the line.
 _GARBAGE_FRAMES = 3

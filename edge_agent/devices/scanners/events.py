@@ -19,7 +19,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from edge_agent.devices.complaints import complaint
-from edge_agent.devices.gs1 import read_gs1
+from edge_agent.devices.gs1.reading import read_gs1
 from edge_agent.devices.scanners.reads import (
     MappedEvent,
     ScannerRead,

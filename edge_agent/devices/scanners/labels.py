@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from edge_agent.devices.gs1_elements import (
+from edge_agent.devices.gs1.elements import (
     GROUP_SEPARATOR,
     is_element_string,
     is_gs1_symbol,

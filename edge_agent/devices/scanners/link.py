@@ -22,6 +22,7 @@ from edge_agent.devices.live import Tap
 from edge_agent.devices.ports.keeping import PortThread
 from edge_agent.devices.ports.port import SerialPort
 from edge_agent.devices.ports.troubles import PortStuck, PortTrouble
+from edge_agent.devices.presence.standing import Standing
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.devices.scanners.duplicates import Duplicates
 from edge_agent.devices.scanners.events import event_of
@@ -35,7 +36,6 @@ from edge_agent.devices.scanners.reads import (
     UnreadableFrame,
     unreadable,
 )
-from edge_agent.devices.standing import Standing
 from edge_agent.outbox.port import Reading, Unreadable
 
 #: Sees every result as it comes, in the link's thread: device and result.

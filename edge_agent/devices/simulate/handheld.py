@@ -26,7 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_agent.devices.buffered import BufferedClient
+from edge_agent.devices.mqtt.buffered import BufferedClient
 from edge_contract.mqtt import (
     AGENT_STATUS_TOPIC,
     AgentStatus,

@@ -5,7 +5,7 @@ Pure. The order on the wire is start, length, prefix, AIM identifier, data, suff
 
 from __future__ import annotations
 
-from edge_agent.devices.gs1_elements import GROUP_SEPARATOR
+from edge_agent.devices.gs1.elements import GROUP_SEPARATOR
 from edge_agent.devices.scanners.profile import LengthField, ScannerProfile
 from edge_agent.devices.scanners.symbologies import AIM_ID
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edge_agent.device_reports import class_reports, device_counters, device_reports
 from edge_agent.devices.links import LinkState
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.profiles.library import ProfileLibrary, parse_profile
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.report import DeviceReport, LinkReport

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.devices.clock import FRESH_MS, ClockReading, DeviceClock
+from edge_agent.devices.presence.clock import FRESH_MS, ClockReading, DeviceClock
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 OLDEST = timedelta(days=400)

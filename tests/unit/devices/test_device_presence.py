@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from edge_agent.devices.followed import DevicePresence
-from edge_agent.devices.presence import Presence
-from edge_agent.devices.remembered import RememberedDevices
+from edge_agent.devices.presence.followed import DevicePresence
+from edge_agent.devices.presence.presence import Presence
+from edge_agent.devices.presence.remembered import RememberedDevices
 from edge_contract.event import DeviceEvent
 from edge_contract.mqtt import DeviceStatus
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.devices.clock import ClockReading
 from edge_agent.devices.complaints import COMPLAINTS, claimed_id
 from edge_agent.devices.intake import read_event
+from edge_agent.devices.presence.clock import ClockReading
 from edge_agent.outbox.port import Reading, Unreadable
 from edge_contract.event import MAX_EVENT_BYTES
 

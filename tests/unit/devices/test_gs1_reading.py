@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.devices.gs1 import read_gs1
+from edge_agent.devices.gs1.reading import read_gs1
 from edge_contract.gs1 import Gs1
 
 GTIN = "04006381333931"

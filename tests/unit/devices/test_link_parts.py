@@ -13,9 +13,9 @@ import pytest
 from paho.mqtt.client import Client
 from pydantic import ValidationError
 
-from edge_agent.devices.buffered import BufferedClient, BufferedSocket
-from edge_agent.devices.feedback import Outgoing, answer, refusal, stored_payload
 from edge_agent.devices.links import full_jitter
+from edge_agent.devices.mqtt.buffered import BufferedClient, BufferedSocket
+from edge_agent.devices.mqtt.feedback import Outgoing, answer, refusal, stored_payload
 from edge_agent.devices.settings import DeviceSettings, MqttSettings
 from edge_agent.outbox.port import Appended, Reading, Unreadable
 from edge_contract.event import DeviceEvent

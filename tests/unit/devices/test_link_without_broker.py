@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from edge_agent.devices.mqtt import MqttLink
-from edge_agent.devices.mqtt_packets import Publish
-from edge_agent.devices.mqtt_session import Packet
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.link import MqttLink
+from edge_agent.devices.mqtt.packets import Publish
+from edge_agent.devices.mqtt.session import Packet
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.settings import MqttSettings
 from edge_agent.outbox.port import IntakeRefused
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from edge_agent.devices.links import Tally
-from edge_agent.devices.mqtt_packets import Publish
-from edge_agent.devices.mqtt_reading import MessageReader
-from edge_agent.devices.presence import Presence
+from edge_agent.devices.mqtt.packets import Publish
+from edge_agent.devices.mqtt.reading import MessageReader
+from edge_agent.devices.presence.presence import Presence
 from edge_agent.outbox.port import Reading, Unreadable
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

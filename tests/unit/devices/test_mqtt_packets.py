@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.devices.mqtt_packets import (
+from edge_agent.devices.mqtt.packets import (
     MalformedPacket,
     PacketCutter,
     Puback,

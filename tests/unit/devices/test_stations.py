@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from edge_agent.devices.stations import Station, Verdict
-from edge_agent.devices.weighings import Weight
+from edge_agent.devices.stations.stations import Station, Verdict
+from edge_agent.devices.stations.weighings import Weight
 
 START = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 A, B = "PACK1", "PACK2"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import load
-from edge_agent.devices.pairing import Bench
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
-from edge_agent.devices.station_settings import benches_of
+from edge_agent.devices.stations.pairing import Bench
+from edge_agent.devices.stations.settings import benches_of
 from edge_contract.toml_errors import ConfigurationError
 
 START = """

@@ -1,0 +1,1 @@
+"""GS1: what a barcode says, by the General Specifications."""

@@ -1,0 +1,1 @@
+"""Who is there: states, last seen, boots, clocks, and numbers that never came."""
