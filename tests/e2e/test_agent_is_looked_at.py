@@ -88,7 +88,7 @@ def test_the_agent_shows_what_its_scale_says_and_goes_on_storing(
         assert items[-1]["good"] is True
         until(lambda: weights() == ["1.250", "2.500"], "both weights, each of them once")
         # A device that the running agent does not know yet: its port is opened for the test.
-        configured(tmp_path, "scale-1", "scale-2", port=str(scale.port))
+        configured(tmp_path, "scale-2", port=str(scale.port))
         other = subprocess.run(
             [*AGENT, "devices", "test", "scale-2", "--seconds", "1", "-c", str(config)],
             capture_output=True,

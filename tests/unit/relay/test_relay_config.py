@@ -67,7 +67,7 @@ def test_the_defaults_shown_in_the_example_are_the_defaults() -> None:
         ),
         (TARGET, "relay.toml: sites is missing."),
         (SITE, "relay.toml: targets is missing."),
-        (TARGET + SITE.replace("sites.a", "sites.'A B'"), "relay.toml:9: sites.A B: String should"),
+        (TARGET + SITE.replace("sites.a", "sites.'A B'"), "relay.toml:9: sites.A B: a name has"),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_key(text: str, expected: str) -> None:
