@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
-# Two processes, a module's tests together: most of the time real parts are waited for.
-PARALLEL ?= -n 2 --dist loadfile
+# Three processes on two cores, a module's tests together: often real parts are waited for.
+PARALLEL ?= -n 3 --dist loadfile
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=

@@ -22,6 +22,7 @@ from edge_agent.devices.ports.troubles import PortSilent, PortStuck, PortTrouble
 from edge_agent.devices.presence.standing import Standing
 from edge_agent.devices.profiles.resolve import ConfiguredDevice
 from edge_agent.devices.scales.codec import scale_codec, start_bytes
+from edge_agent.devices.scales.pace import Pace
 from edge_agent.devices.scales.profile import ScaleProfile
 from edge_agent.devices.scales.reading import ScaleReading
 from edge_agent.devices.scales.watching import Watching
@@ -66,6 +67,7 @@ class ScaleLink:
         self._request = self._codec.request()
         self._asked = None if self._request is None else self._request.decode("latin-1").strip()
         self._framer = self._codec.framer()
+        self._pace = Pace(self._settings.poll_interval_s)
         self._same = b"", self._codec.decode(b"", self._asked)
         """The last frame and what it says."""
         self._port = SerialPort(device, tap)
@@ -112,11 +114,12 @@ class ScaleLink:
                 silent = 0
             else:
                 silent += 1
+                self._pace.silent()
                 self._tally.count("silent_polls")
                 self._framer.clear()
             if silent >= _SILENT_POLLS:
                 self._silent()
-            self._hear(self._settings.poll_interval_s)
+            self._hear(self._pace.wait_s)
 
     def _listen(self) -> None:
         heard = time.monotonic()
@@ -155,7 +158,9 @@ class ScaleLink:
 
     def _take(self, frame: bytes) -> bool:
         """What one frame says; whether storing it took so long that what follows is old."""
-        if frame != self._same[0]:  # most of the time nothing happens on a scale
+        alike = frame == self._same[0]
+        self._pace.heard(alike=alike)
+        if not alike:  # most of the time nothing happens on a scale
             self._same = frame, self._codec.decode(frame, self._asked)
         reading = self._same[1]
         self._watch(reading)

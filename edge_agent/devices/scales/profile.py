@@ -87,6 +87,7 @@ class ScaleProfile(Part):
     decimal_mark: Literal[".", ","] = "."
     """What the display shows before the decimals (protocols regex and and-standard)."""
     poll_interval_s: Seconds = 0.25
+    """Between two questions; twice as long while nothing changes on the scale."""
     reply_timeout_s: Seconds = 1.0
     silence_s: Seconds = 5.0
     """So long without a frame from a scale that streams is a fault."""
