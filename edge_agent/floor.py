@@ -15,6 +15,7 @@ from edge_agent.devices.mqtt.link import MqttLink
 from edge_agent.devices.mqtt.profiles import FleetReader
 from edge_agent.devices.presence.presence import Presence
 from edge_agent.devices.presence.remembered import RememberedDevices
+from edge_agent.devices.printers.read_back import ReadBack
 from edge_agent.devices.profiles.library import ProfileLibrary
 from edge_agent.devices.profiles.resolve import configured_devices
 from edge_agent.devices.scales.reading import ScaleReading
@@ -39,7 +40,8 @@ class Floor:
         benches = benches_of(self._devices, config.stations)
         self._stations = {name: bench.name for bench in benches for name in bench.devices}
         pairing = Pairing(benches)
-        append = pairing.storing(agent.append_blocking)
+        printers = [one.name for one in self._devices if one.device_class == "printer"]
+        append = pairing.storing(ReadBack(printers).storing(agent.append_blocking))
         agent.pairing_counters = pairing.counters
 
         def observe(scale: str, reading: ScaleReading) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from edge_agent.devices.simulate.printer import SimulatedPrinter
+from edge_agent.devices.simulate.scanner import SimulatedScanner
 from edge_agent.status import ask
 from edge_contract.errors import EdgeError, Rejected
 from edge_sandbox.process import Part
@@ -26,7 +28,13 @@ def printer() -> Iterator[SimulatedPrinter]:
 
 
 @pytest.fixture
-def config(tmp_path: Path, printer: SimulatedPrinter) -> Iterator[Path]:
+def scanner() -> Iterator[SimulatedScanner]:
+    with SimulatedScanner() as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def config(tmp_path: Path, printer: SimulatedPrinter, scanner: SimulatedScanner) -> Iterator[Path]:
     path = tmp_path / "agent.toml"
     path.write_text(
         f"""
@@ -40,6 +48,9 @@ min_free_bytes = 1048576
 profile = "zebra-zpl"
 host = "{printer.host}:{printer.port}"
 override.printer = {{ poll_interval_s = 0.1, timeout_s = 0.5, alert_wait_s = 0.5 }}
+[devices.scan-1]
+profile = "serial-scanner"
+port = "{scanner.port}"
 [status]
 socket = "agent.sock"
 """
@@ -74,6 +85,18 @@ def test_a_label_is_printed_and_recorded(config: Path, printer: SimulatedPrinter
     assert printer.labels == [LABEL.strip()]
     data = {"package": "PARCEL003", "printer": "zebra-1", "copies": 1, "proof": 2}
     assert stored(config) == [data]
+
+
+def test_a_label_that_is_scanned_has_the_highest_proof(
+    config: Path, scanner: SimulatedScanner
+) -> None:
+    assert run(config, "--printer", "zebra-1", "--package", "PARCEL003", "-").returncode == 0
+
+    deadline = time.monotonic() + 20
+    while [row["proof"] for row in stored(config)] != [2, 4]:
+        assert time.monotonic() < deadline, stored(config)
+        scanner.scan("PARCEL003")  # until its port is open nobody hears it
+        time.sleep(0.1)
 
 
 def test_what_is_not_printed_is_said_and_not_recorded(

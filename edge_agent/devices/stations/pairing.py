@@ -149,6 +149,11 @@ def package_name(text: str) -> str:
     return sscc[1] if sscc else text
 
 
+def bare_label(barcode: str) -> str:
+    """What stands on a label, without the identifier of its symbology."""
+    return re.sub(r"^\][A-Za-z][0-9A-Za-z]", "", barcode)
+
+
 def _package_scanned(data: Mapping[str, Any], labels: re.Pattern[str]) -> str | None:
     """The package whose label was scanned; ``None``: it is another label."""
     sscc = (data.get("gs1") or {}).get("sscc")
@@ -157,7 +162,7 @@ def _package_scanned(data: Mapping[str, Any], labels: re.Pattern[str]) -> str | 
     barcode = str(data["barcode"])
     if _SSCC.fullmatch(barcode):
         return package_name(barcode)
-    bare = re.sub(r"^\][A-Za-z][0-9A-Za-z]", "", barcode)
+    bare = bare_label(barcode)
     return bare if labels.fullmatch(bare) else None
 
 
