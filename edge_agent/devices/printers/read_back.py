@@ -69,9 +69,9 @@ class ReadBack:
                 self._waited.pop(package, None)
             for one in burst:
                 if isinstance(one, Reading) and one.device in self._printers:
-                    package = one.event.data.get("package")
-                    if one.event.kind == "label.printed" and package:
-                        self._waited[package_name(package)] = one
+                    named = one.event.data.get("package")
+                    if one.event.kind == "label.printed" and named:
+                        self._waited[package_name(named)] = one
             while len(self._waited) > _MOST:
                 self._waited.popitem(last=False)
 
