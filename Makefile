@@ -32,7 +32,7 @@ test: $(VENV)/.ready ## every test, against real parts; what they need is instal
 	$(BIN)/pytest $(PARALLEL) $(PYTEST_ARGS)
 
 unit: $(VENV)/.ready ## the unit tests alone (seconds)
-	$(BIN)/pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
+	$(BIN)/pytest tests/unit -n 2 --dist loadfile $(PYTEST_ARGS)
 
 chaos: $(VENV)/.ready ## kill -9 at every await and named place (CHAOS_ARGS="--all"; the short walk without)
 	$(BIN)/python -m edge_sandbox.chaos $(CHAOS_ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,9 @@ def test_a_process_is_known_by_its_start_too() -> None:
     tag = owner_tag(child.pid)
     assert owner_alive(tag)
     assert not owner_alive(f"{child.pid}:1"), "the same id, another process"
-    assert is_running(child.pid, "sleep")
+    deadline = time.monotonic() + 5
+    while not is_running(child.pid, "sleep"):  # for a moment a new process has no command line yet
+        assert time.monotonic() < deadline
     assert not is_running(child.pid, "postgres")
     assert not Copy("x", tag).stale
     child.kill()
